@@ -1,0 +1,1 @@
+"""MSRP, the Message Session Relay Protocol (RFC 4975), for Twisted."""
