@@ -1,0 +1,55 @@
+# Every target sets itself up: a clone and Python >= 3.11 (as $(PYTHON)) are all that is needed.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat
+PROJECTS      := pyproject.toml $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+MERGED        := build/merged
+
+.PHONY: help demo test bench lint format packages clean
+
+help:
+	@echo "make demo      two user agents chat, live in your terminal"
+	@echo "make test      all test suites"
+	@echo "make bench     speed and memory, beside a peer or a raw limit"
+	@echo "make lint      ruff and mypy --strict"
+	@echo "make packages  builds each distribution and runs its suite with nothing but what it declares"
+
+$(READY): $(PROJECTS)
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.x")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --editable ./,$(DISTRIBUTIONS)) --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python examples/demo.py
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@# mypy sees one root of a namespace package, so it gets all of them merged into one folder
+	@rm -rf $(MERGED) && mkdir -p $(MERGED)
+	@cp -R msrplib/msrplib $(MERGED)/
+	@for part in sipsimple_core plugins/msrp plugins/msrp_chat; do cp -R $$part/sipsimple $(MERGED)/; done
+	@cp sipsimple_core/sipsimple/streams/__init__.py $(MERGED)/sipsimple/streams/
+	cd $(MERGED) && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p sipsimple -p msrplib
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+packages: $(READY)
+	$(BIN)/python tests/packaging/check.py
+
+clean:
+	rm -rf $(VENV) build dist
