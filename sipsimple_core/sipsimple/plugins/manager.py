@@ -47,7 +47,7 @@ class PluginState(Enum):
 
 @dataclass(eq=False, slots=True)
 class Plugin:
-    """A plugin as the manager knows it; `distribution` and `version` are None if it was registered by hand."""
+    """A plugin as the manager knows it; `distribution` and `version` are None if registered by hand."""
 
     name: str
     state: PluginState = PluginState.FOUND
@@ -67,11 +67,6 @@ class Plugin:
         """The version of that distribution."""
         dist = None if self.entry_point is None else self.entry_point.dist
         return None if dist is None else str(dist.version)
-
-    @property
-    def explanation(self) -> str:
-        """The state and its reason, for people."""
-        return self.state.value if self.reason is None else f'{self.state.value}: {self.reason}'
 
     def __str__(self) -> str:
         origin = '' if self.entry_point is None else f' ({self.distribution} {self.version})'
@@ -141,8 +136,8 @@ class PluginManager(metaclass=Singleton):
                         plugin.reason = str(error)
                         failures.append((plugin, error))
             self._loaded = True
-        for plugin, error in failures:
-            self.report(plugin, str(error), error.__cause__)
+        for plugin, failure in failures:
+            self.report(plugin, str(failure), failure.__cause__)
 
     def register(self, module: Any, name: str | None = None) -> Plugin:
         """Add a plugin by hand: a module, or any object, with hooks as its attributes.
@@ -249,7 +244,7 @@ class PluginManager(metaclass=Singleton):
             raise PluginError('another plugin of that name is loaded')
         wanted_api = getattr(module, 'sipsimple_plugin_api', PLUGIN_API_VERSION)
         if wanted_api != PLUGIN_API_VERSION:
-            raise PluginError(f'it asks for version {wanted_api!r} of the plugin API, not {PLUGIN_API_VERSION}')
+            raise PluginError(f'it asks for plugin API version {wanted_api!r}, not {PLUGIN_API_VERSION}')
         hooks = self._hooks_of(module)
         try:
             self._pluggy.register(module, plugin.name)

@@ -132,8 +132,7 @@ class MediaStreamRegistry:
 
         for plugin in PluginManager().plugins:
             if plugin.distribution == distribution and plugin.state is not PluginState.LOADED:
-                origin = f'{distribution} {plugin.version}'
-                return f'the plugin {plugin.name!r} of {origin} is {plugin.explanation}'
+                return f'the plugin {plugin} is not loaded: {plugin.reason or plugin.state.value}'
         return f'install the distribution {distribution} (pip install {distribution})'
 
     def _ask_plugins(self) -> None:
@@ -155,7 +154,7 @@ class MediaStreamRegistry:
                         if cls not in self._classes:
                             self.register(cls)
                 except TypeError as error:
-                    manager.report(plugin, f'sipsimple_media_streams returned what is no stream class: {error}')
+                    manager.report(plugin, f'sipsimple_media_streams returned no stream class: {error}')
             self._asked[manager] = generation
         finally:
             self._asking.discard(thread)

@@ -1,0 +1,22 @@
+"""For tests of the SDK, of plugins and of applications: whole user agents in one process, and what they said.
+
+Names are imported when they are first used, so that `sipsimple.testing` costs nothing at the start of pytest.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sipsimple.testing.agent import UserAgent as UserAgent
+    from sipsimple.testing.network import MemoryNetwork as MemoryNetwork
+    from sipsimple.testing.recorder import NotificationRecorder as NotificationRecorder
+
+MODULES = {'MemoryNetwork': 'network', 'NotificationRecorder': 'recorder', 'UserAgent': 'agent'}
+
+__all__ = ['MemoryNetwork', 'NotificationRecorder', 'UserAgent']
+
+
+def __getattr__(name: str) -> Any:
+    if name not in MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{MODULES[name]}'), name)
