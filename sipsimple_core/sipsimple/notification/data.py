@@ -10,7 +10,7 @@ __all__ = ['NotificationData']
 SHOWN_LENGTH = 200
 SECRET_FIELD = re.compile(r'password|passphrase|secret|credential|private_key|^auth$|^token$', re.IGNORECASE)
 SECRET_TEXT = re.compile(
-    r'((?:proxy-)?authorization\s*[:=]\s*|a=crypto:\s*|a=key-mgmt:\s*|password[\'"]?\s*[:=]\s*)'
+    r'((?:(?:proxy-)?authorization|password)[\'"]?\s*[:=,]\s*|a=crypto:\s*|a=key-mgmt:\s*)'
     r'.*?(?=\\r|\\n|\r|\n|$)',
     re.IGNORECASE,
 )

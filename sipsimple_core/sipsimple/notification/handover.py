@@ -114,6 +114,7 @@ class AsyncioObserver(_Bounded):
         except RuntimeError:
             with self._lock:
                 self._active = False
+                self.dropped += len(self._waiting) - 1
                 self._waiting.clear()
                 self._drop(notification, 'the loop is closed')
 
