@@ -311,7 +311,7 @@ def test_threads_deliver_independently(center):
 
 
 def test_adding_and_removing_while_other_threads_post(center):
-    """Add, remove and post from several threads at once: nothing raises, a lasting observer misses nothing."""
+    """Add, remove and post from several threads: nothing raises, a lasting observer misses nothing."""
     stop, failures, rounds = threading.Event(), [], 2000
     lasting = Observer()
     center.add_observer(lasting, name='TestA')

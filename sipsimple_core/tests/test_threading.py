@@ -208,8 +208,8 @@ def test_reactor_thread():
         def note():
             names.append((threading.current_thread().name, threading.current_thread().daemon))
             assert realm.in_reactor_thread()
-            run_in_thread(threading.current_thread)().addCallback(lambda worker: (names.append(worker.daemon),
-            done.set()))
+            worker = run_in_thread(threading.current_thread)()
+            worker.addCallback(lambda worker: (names.append(worker.daemon), done.set()))
         run_in_sipsimple_thread(note)()
         assert done.wait(10)
         assert [thread.name for thread in threading.enumerate()].count('sipsimple') == 1
@@ -272,7 +272,7 @@ def test_reactor_that_was_stopped_is_refused():
 
 @pytest.mark.parametrize('started', ['started', 'not-started'])
 def test_asyncio_reactor_is_used(started):
-    """An asyncio reactor on a running loop is used, in the thread of the loop, whoever calls; results are awaited."""
+    """An asyncio reactor on a running loop is used, in the loop's thread, whoever calls."""
     printed = run_python(
         """
         import asyncio, sys, threading
@@ -320,8 +320,11 @@ def test_results_across_real_threads():
             return await Result.of(operation, 'awaited')
         print(asyncio.run(main()))
         done = threading.Event()
-        Result.of(operation, 'called').addCallback(lambda value: (print(value, realm.in_reactor_thread()),
-        done.set())) assert done.wait(10)
+        def called(value):
+            print(value, realm.in_reactor_thread())
+            done.set()
+        Result.of(operation, 'called').addCallback(called)
+        assert done.wait(10)
         def blocking():
             try:
                 Result.of(operation, 1).wait(1)
@@ -390,7 +393,7 @@ def test_wait_ends_in_time():
 
 
 def test_wait_in_the_reactor_thread_is_refused(reactor):
-    """Green threads: in the reactor's thread wait() raises instead of a deadlock, also when it need not wait."""
+    """Green threads: in the reactor's thread wait() raises instead of a deadlock, each time."""
     result = Result()
     with pytest.raises(RuntimeError, match='block the reactor thread'):
         result.wait(1)

@@ -40,7 +40,7 @@ def test_null_equals_only_itself_and_has_no_foreign_protocols():
     assert Null != None  # noqa: E711
     assert len({Null, Null}) == 1
     with pytest.raises(AttributeError):
-        Null.__conform__
+        Null.__conform__  # noqa: B018
 
 
 def test_route_defaults():
