@@ -1,0 +1,48 @@
+"""Where the configuration is kept: the interface of a backend, and the one that keeps it in memory
+(STO-002).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from zope.interface import Interface, implementer
+
+#: What a backend stores: nested dictionaries with str keys; the leaves are None, bool, int, float, str,
+#: and lists of those. What is not in the tree has its default value.
+ConfigurationData = dict[str, Any]
+
+
+class IConfigurationBackend(Interface):
+    """Loads and saves the whole configuration. Both methods may be called from any thread, one at a time."""
+
+    def load() -> ConfigurationData:
+        """Return the stored tree, an empty one if nothing was ever stored.
+
+        Raises `ConfigurationError` when what is stored can't be read.
+        """
+
+    def save(data: ConfigurationData) -> None:
+        """Store this tree in place of the one before, whole or not at all; it is stored when the call
+        returns.
+
+        The tree stays the caller's: a backend that keeps it keeps a copy.
+        """
+
+
+@implementer(IConfigurationBackend)
+class MemoryBackend:
+    """Keeps the configuration for as long as this object lives."""
+
+    def __init__(self) -> None:
+        self._data: ConfigurationData = {}
+
+    def __repr__(self) -> str:
+        return f'<MemoryBackend with {len(self._data)} entries>'
+
+    def load(self) -> ConfigurationData:
+        return copy.deepcopy(self._data)
+
+    def save(self, data: ConfigurationData) -> None:
+        self._data = copy.deepcopy(data)
