@@ -1,0 +1,28 @@
+"""The SIP stack: values of the wire layer, and the objects that talk.
+
+Everything public is imported from here, and each name loads its module when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sipsimple.core.wire import *  # noqa: F403
+
+# Name → module. What is not here is looked for among the names of the wire layer.
+_MODULES: dict[str, str] = {}
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("_"):
+        module = import_module(_MODULES.get(name, "sipsimple.core.wire"))
+        if name in _MODULES or name in module.__all__:
+            value = globals()[name] = getattr(module, name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, *import_module("sipsimple.core.wire").__all__])

@@ -1,0 +1,27 @@
+"""The wire layer: values in, octets out. URIs, headers, messages, SDP, digest. No clock, no socket."""
+# ruff: noqa: F403
+
+from __future__ import annotations
+
+from sipsimple.core.wire import absolute_uri, errors, header_fields, headers, message, parser, reasons, tel, uri
+from sipsimple.core.wire.absolute_uri import *
+from sipsimple.core.wire.errors import *
+from sipsimple.core.wire.header_fields import *
+from sipsimple.core.wire.headers import *
+from sipsimple.core.wire.message import *
+from sipsimple.core.wire.parser import *
+from sipsimple.core.wire.reasons import *
+from sipsimple.core.wire.tel import *
+from sipsimple.core.wire.uri import *
+
+__all__ = [
+    *absolute_uri.__all__,
+    *errors.__all__,
+    *header_fields.__all__,
+    *headers.__all__,
+    *message.__all__,
+    *parser.__all__,
+    *reasons.__all__,
+    *tel.__all__,
+    *uri.__all__,
+]
