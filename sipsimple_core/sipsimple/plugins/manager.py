@@ -86,8 +86,7 @@ class HookRelay:
         self._manager = manager
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._manager.hook_names:
-            raise AttributeError(f'there is no hook {name!r}', name=name, obj=self)
+        self._manager._caller(name)
         return lambda **arguments: self._manager.call(name, **arguments)
 
 
@@ -102,7 +101,7 @@ class PluginManager(metaclass=Singleton):
         self._found = False
         self._loading = False
         self._loaded = False
-        self.hook_names = frozenset(name for name in vars(hookspecs) if hasattr(self._pluggy.hook, name))
+        self.hook_names = frozenset(name for name in vars(hookspecs) if name.startswith('sipsimple_'))
         self.hook = HookRelay(self)
         self.generation = 0  # changes whenever a plugin comes or goes
 
@@ -176,15 +175,12 @@ class PluginManager(metaclass=Singleton):
         if there is no such hook and TypeError if an argument is missing.
         """
         results = (result for _, result in self.call_each(hook, **arguments))
-        spec = getattr(self._pluggy.hook, hook).spec
-        return next(results, None) if spec.opts['firstresult'] else list(results)
+        return next(results, None) if self._caller(hook).spec.opts['firstresult'] else list(results)
 
     def call_each(self, hook: str, /, **arguments: Any) -> Iterator[tuple[Plugin, Any]]:
         """Like `call`, one plugin at a time with what it returned, for who wants to know whose it is."""
-        if hook not in self.hook_names:
-            raise AttributeError(f'there is no hook {hook!r}')
+        caller = self._caller(hook)
         self.load()
-        caller = getattr(self._pluggy.hook, hook)
         missing = set(caller.spec.argnames) - set(arguments)
         if missing:
             raise TypeError(f'the hook {hook} needs the arguments {", ".join(sorted(missing))}')
@@ -270,6 +266,11 @@ class PluginManager(metaclass=Singleton):
             elif not options.get('optionalhook'):
                 raise PluginError(f'it implements the unknown hook {hook}')
         return tuple(hooks)
+
+    def _caller(self, hook: str) -> Any:
+        if hook not in self.hook_names:
+            raise AttributeError(f'there is no hook {hook!r}', name=hook)
+        return getattr(self._pluggy.hook, hook)
 
     def _plugin_of(self, module: Any) -> Plugin:
         return next(plugin for plugin in self._plugins if plugin.module is module)
