@@ -645,6 +645,7 @@ def test_endpoints_work_by_name(network: MemoryNetwork) -> None:
     assert failed[1] is ConnectingCancelledError
 
 
+@pytest.mark.filterwarnings('ignore:Passing pyOpenSSL:DeprecationWarning')
 def test_tls_runs_over_the_transports(network: MemoryNetwork) -> None:
     ssl = pytest.importorskip('twisted.internet.ssl')
     from twisted.protocols.tls import TLSMemoryBIOFactory

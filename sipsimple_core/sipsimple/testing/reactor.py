@@ -30,7 +30,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IReactorUDP,
 )
-from twisted.internet.protocol import ClientFactory, DatagramProtocol, ServerFactory
+from twisted.internet.protocol import ClientFactory, DatagramProtocol, Factory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -98,7 +98,7 @@ class MemoryReactor:
         self.invoke(listener.startListening)
         return listener
 
-    def listenTCP(self, port: int, factory: ServerFactory, backlog: int = 50,
+    def listenTCP(self, port: int, factory: Factory[Any], backlog: int = 50,
                   interface: str = '') -> MemoryListeningPort:
         """Accept connections on a port, 0 for any; :raises CannotListenError: it is in use."""
         listener = MemoryListeningPort(self, port, factory, _interface(interface))

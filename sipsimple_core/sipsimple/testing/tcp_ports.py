@@ -24,7 +24,7 @@ from twisted.internet.error import (
     TimeoutError,
 )
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
+from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -38,7 +38,7 @@ __all__ = ['MemoryClientConnection', 'MemoryConnector', 'MemoryListeningPort', '
 class MemoryListeningPort:
     """A TCP port of a host on which connections are accepted."""
 
-    def __init__(self, reactor: MemoryReactor, port: int, factory: ServerFactory, interface: str) -> None:
+    def __init__(self, reactor: MemoryReactor, port: int, factory: Factory[Any], interface: str) -> None:
         self.reactor = reactor
         self.port = port
         self.factory = factory
