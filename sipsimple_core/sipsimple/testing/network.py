@@ -198,6 +198,17 @@ class MemoryNetwork:
             if function == self._arrive:
                 self._lose(arguments[0], Fate.UNREACHABLE)
 
+    def close(self) -> None:
+        """Stop all agents that run and wait for it; for the end of a test.
+
+        :raises ConditionNotMet: one did not stop
+        :raises Exception: what came out of a callback meanwhile
+        """
+        for agent in self.agents:
+            if agent.reactor.alive:
+                agent.stop()
+        self.raise_errors()
+
     # Disturbances
 
     def filter(self, judge: Callable[[Packet], Verdict | None]) -> PacketFilter:
