@@ -251,6 +251,19 @@ def test_hook_that_is_a_generator_is_run_within_the_hook(bare):
     assert bare.hook.sipsimple_media_streams() == [[int]]
 
 
+@pytest.mark.parametrize(
+    ('hook', 'result'),
+    [('sipsimple_media_streams', 5), ('sipsimple_settings', True), ('sipsimple_audio_engines', ['engine'])],
+)
+def test_hook_that_returns_the_wrong_thing_counts_for_nothing(bare, caplog, hook, result):
+    bare.register(plugin(**{hook: lambda: result}), 'a')
+    recorder = NotificationRecorder()
+    assert bare.call(hook) == []
+    reason = recorder.assert_one('SIPApplicationPluginDidFail', plugin='a').data.reason
+    assert f'its hook {hook} returns no' in reason
+    assert type(result).__name__ in reason
+
+
 # calling
 
 

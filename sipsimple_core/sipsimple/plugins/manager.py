@@ -21,7 +21,7 @@ import pluggy
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.plugins import hookspecs
 from sipsimple.plugins import notifications as notifications
-from sipsimple.plugins.hookspecs import PLUGIN_API_VERSION
+from sipsimple.plugins.hookspecs import PLUGIN_API_VERSION, RESULTS
 from sipsimple.realm import Singleton
 from sipsimple.threading import call_in_sipsimple_thread
 
@@ -184,17 +184,25 @@ class PluginManager(metaclass=Singleton):
         missing = set(caller.spec.argnames) - set(arguments)
         if missing:
             raise TypeError(f'the hook {hook} needs the arguments {", ".join(sorted(missing))}')
+        expected = RESULTS.get(hook, object)
         for implementation in reversed(caller.get_hookimpls()):
+            plugin = self._plugin_of(implementation.plugin)
             try:
                 result = implementation.function(*[arguments[name] for name in implementation.argnames])
-                if result is not None and hasattr(result, '__next__'):
+                if hasattr(result, '__next__'):  # a generator is to raise here, if it does
                     result = list(result)
             except Exception as error:
-                plugin = self._plugin_of(implementation.plugin)
                 self.report(plugin, f'its hook {hook} raised {type(error).__name__}: {error}', error)
+                continue
+            if result is None:
+                continue
+            if isinstance(result, expected):
+                yield plugin, result
             else:
-                if result is not None:
-                    yield self._plugin_of(implementation.plugin), result
+                found = type(result).__name__
+                self.report(
+                    plugin, f'its hook {hook} returns no {expected.__name__} but an object of type {found}'
+                )
 
     def report(self, plugin: Plugin, reason: str, error: BaseException | None = None) -> None:
         """Log that something is wrong with a plugin, and post SIPApplicationPluginDidFail."""
