@@ -84,8 +84,7 @@ def _thread_of(loop: Any) -> int | None:
 
 
 def _run_reactor(reactor: Any) -> None:
-    # The pool's threads must not keep the process alive, as they would from before atexit's functions are
-    # called.
+    # Otherwise the pool's threads keep the process alive: they are waited for before atexit's functions run.
     reactor.getThreadPool().threadFactory = partial(threading.Thread, daemon=True)
     try:
         reactor.run(installSignalHandlers=False)
@@ -131,8 +130,7 @@ def run_in_sipsimple_thread(function: Callable[P, object]) -> Callable[P, None]:
 
 
 def run_in_thread(function: Callable[P, T]) -> Callable[P, Deferred[T]]:
-    """Decorator: the function, which may block, runs in the reactor's thread pool; calling it gives a
-    Deferred.
+    """Decorator: runs the function, which may block, in the reactor's thread pool; returns a Deferred.
 
     The Deferred fires in the reactor's thread, with what the function returns or raises. The pool has ten
     threads: the work done in it must end in bounded time. Raises RuntimeError while the realm has no reactor.

@@ -52,10 +52,9 @@ class _Bounded:
 
 @implementer(IObserver)
 class QueueObserver(_Bounded):
-    """Puts each notification into `queue` (a `queue.Queue`, a `queue.SimpleQueue` or the like), up to
-    `limit`.
+    """Puts each notification into a `queue.Queue`, a `queue.SimpleQueue` or the like.
 
-    `dropped` counts those that found it full.
+    At most `limit` wait in it; `dropped` counts those that found it full.
     """
 
     def __init__(self, queue: _Queue, limit: int = DEFAULT_LIMIT) -> None:

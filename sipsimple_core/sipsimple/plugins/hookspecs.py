@@ -41,23 +41,22 @@ def sipsimple_settings() -> Iterable[
     type[SettingsObjectExtension] | tuple[str, type[SettingsObjectExtension]]
 ]:
     """Settings to add: SettingsObjectExtensions that say what they extend (`extends=`), or pairs of the name
-    of
-    the class extended ('SIPSimpleSettings', 'Account', 'BonjourAccount') and the extension."""
+    of the class extended ('SIPSimpleSettings', 'Account', 'BonjourAccount') and the extension."""
     return ()
 
 
 @hookspec
 def sipsimple_account_services(account: Account) -> Iterable[Any]:
     """Services of an account: objects whose start() and stop() are called when it is activated and
-    deactivated,
-    in the reactor's thread; stop() may return a Deferred."""
+    deactivated, in the reactor's thread; stop() may return a Deferred. With an attribute `enabled_setting`
+    (such as 'registration.enabled') it runs only while that setting of the account is true."""
     return ()
 
 
 @hookspec
 def sipsimple_application_services(application: SIPApplication) -> Iterable[Any]:
-    """Services of the application: objects whose start() is called when it starts, after the account manager,
-    and whose stop() when it stops, both in the reactor's thread; stop() may return a Deferred."""
+    """Services of the application: objects whose start() is called when it starts and whose stop() when it
+    stops, both in the reactor's thread; stop() may return a Deferred."""
     return ()
 
 

@@ -25,8 +25,7 @@ class IMediaStream(Interface):
 
     priority = Attribute(
         """Class attribute: an int. Classes of higher priority are asked first about a received media line,
-        and
-        their streams come first (STR-027)."""
+        and their streams come first (STR-027)."""
     )
 
     hold_supported = Attribute("""Whether `hold` and `unhold` do anything (STR-028).""")

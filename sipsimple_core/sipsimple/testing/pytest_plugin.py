@@ -5,8 +5,7 @@ SDK was imported:
 - the default realm is a fresh one, so that singletons do not outlive their test;
 - notifications are strict: posting one that doesn't keep to its declaration raises;
 - the test fails if an observer raised, unless it uses the fixture `observer_errors`, the list of the log
-records
-  of such errors, or is marked `observer_errors`.
+  records of such errors, or is marked `observer_errors`.
 """
 
 from __future__ import annotations
