@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.python.failure import Failure
+
 __all__ = [
     'BindTimeoutError',
     'ConnectionClosedError',
@@ -12,6 +14,7 @@ __all__ = [
     'ProtocolViolationError',
     'QueueFullError',
     'SessionStateError',
+    'as_failure',
 ]
 
 
@@ -58,3 +61,8 @@ class MSRPResponseError(MSRPError):
         super().__init__(f'{code} {comment}')
         self.code = code
         self.comment = comment
+
+
+def as_failure(error: Exception) -> Failure:
+    """The error in the form in which Deferreds and `session_closed` carry it."""
+    return Failure(error)  # type: ignore[no-untyped-call]

@@ -46,6 +46,8 @@ class Limits:
     max_queued_size: int = 64 * _MIB
     """Octets of whole messages (bytes) waiting in one session; send_message raises QueueFullError above
     it."""
+    max_transactions: int = 8192
+    """Responses that are awaited at once on a connection; more messages wait in their queue."""
     max_awaiting_reports: int = 65536
     """Sent messages whose success report is awaited; above it the oldest fails with 408."""
     max_connections: int = 1024

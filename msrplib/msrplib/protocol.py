@@ -172,12 +172,14 @@ class MSRPData:
     :ivar data: the body, `b''` when there is none or when it was or will be delivered in pieces
     :ivar contflag: '$', '+' or '#', and '' while the chunk is still being received
     :ivar size: octets of the body received so far, in pieces too
+    :ivar answered: a received request has had its response, or is to have none
     :ivar error: what is wrong with the headers, for which the request gets a 400; None when nothing
     """
 
     __slots__ = (
         '_from_path', '_repeated', '_to_path',
-        'code', 'comment', 'contflag', 'data', 'error', 'headers', 'method', 'size', 'transaction_id',
+        'answered', 'code', 'comment', 'contflag', 'data', 'error', 'headers', 'method', 'size',
+        'transaction_id',
     )  # fmt: skip
 
     transaction_id: str
@@ -189,6 +191,7 @@ class MSRPData:
     contflag: str
     size: int
     error: str | None
+    answered: bool
 
     def __init__(
         self,
@@ -209,6 +212,7 @@ class MSRPData:
         self.contflag = contflag
         self.size = len(data)
         self.error = None
+        self.answered = False
         self._repeated: list[tuple[str, str]] | None = None
         self._to_path: tuple[MSRPURI, ...] | None = None
         self._from_path: tuple[MSRPURI, ...] | None = None
@@ -300,8 +304,15 @@ class MSRPData:
 
         A line without a colon, a folded line, or a second To-Path or the like sets `error`.
         """
+        if not block:
+            return
         headers = self.headers
-        for line in block.decode('utf-8', 'replace').split('\r\n'):
+        text = block.decode('utf-8', 'replace')
+        lines = text.split('\r\n')
+        # A lone CR or LF would become a line of its own once a path is copied into a response.
+        if text.count('\n') != len(lines) - 1 or text.count('\r') != len(lines) - 1:
+            self.error = 'a header has a line end inside'
+        for line in lines:
             name, separator, value = line.partition(':')
             value = value.strip(' \t')
             if name not in _KNOWN_NAMES:

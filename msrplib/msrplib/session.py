@@ -2,19 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
-from msrplib.handler import SessionHandler
+from msrplib.answers import encode_report
+from msrplib.delivery import DeliveryTable
+from msrplib.errors import (
+    ConnectionClosedError,
+    FingerprintError,
+    MSRPResponseError,
+    QueueFullError,
+    SessionStateError,
+    as_failure,
+)
+from msrplib.handler import Refusal, SessionHandler
+from msrplib.identifiers import new_message_id
 from msrplib.limits import Limits
-from msrplib.outgoing import ContentSource, OutgoingMessage
-from msrplib.protocol import ByteRange, MSRPData
-from msrplib.uri import MSRPURI
+from msrplib.outgoing import ContentSource, EncodedChunk, OutgoingMessage
+from msrplib.protocol import REASONS, ByteRange, MSRPData, Status, check_header
+from msrplib.receiving import Receiver
+from msrplib.telling import tell
+from msrplib.uri import MSRPURI, format_path
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-__all__ = ['MSRPSession']
+    from msrplib.connection import MSRPConnection
+
+__all__ = ['MSRPSession', 'SessionState']
+
+
+class SessionState(Enum):
+    NEW = 'new'
+    BINDING = 'binding'
+    BOUND = 'bound'
+    CLOSED = 'closed'
+
+
+class _Step(Enum):
+    CONNECT = 'connect'  # we are connected, and the empty SEND that binds the session was sent
+    BIND = 'bind'  # it was answered, or the peer's first request has come
+    UNBIND = 'unbind'  # it was refused
+    CLOSE = 'close'
+
+
+# RFC 4975 5.4: the active side sends a request at once, the passive side knows the session by its To-Path.
+_STEPS = {
+    (SessionState.NEW, _Step.CONNECT): SessionState.BINDING,
+    (SessionState.NEW, _Step.BIND): SessionState.BOUND,
+    (SessionState.NEW, _Step.CLOSE): SessionState.CLOSED,
+    (SessionState.BINDING, _Step.BIND): SessionState.BOUND,
+    (SessionState.BINDING, _Step.UNBIND): SessionState.NEW,
+    (SessionState.BINDING, _Step.CLOSE): SessionState.CLOSED,
+    (SessionState.BOUND, _Step.CLOSE): SessionState.CLOSED,
+}
 
 
 class MSRPSession:
@@ -25,7 +67,8 @@ class MSRPSession:
         offerer may be connected to before it has seen the answer (RFC 4975 5.4)
     :param handler: whom it tells
     :param remote_fingerprint: the peer's `a=fingerprint` ('SHA-256 AB:CD:…'); over TLS its certificate must
-        have it (RFC 4975 14.4)
+        have it (RFC 4975 14.4). May be set later too; a session whose peer then turns out to have another
+        certificate is closed
     """
 
     def __init__(
@@ -36,36 +79,94 @@ class MSRPSession:
         limits: Limits | None = None,
         remote_fingerprint: str | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.local_path = (local_path,) if isinstance(local_path, MSRPURI) else tuple(local_path)
+        if not self.local_path:
+            raise ValueError('a session needs a URI of its own')
+        self.handler = handler if handler is not None else SessionHandler()
+        self.limits = limits or Limits()
+        self._state = SessionState.NEW
+        self._connection: MSRPConnection | None = None
+        self._receiver = Receiver(self)
+        self._deliveries = DeliveryTable(self)
+        self._waiting: list[OutgoingMessage] = []  # for the session to be bound
+        self._queued_size = 0
+        self._bind_message: OutgoingMessage | None = None
+        self._bind_outcome: Callable[[Failure | None], None] | None = None
+        self._on_closed: Callable[[], object] | None = None
+        self._is_paused = False
+        self._local_text = str(self.local_path[-1])
+        self._path_headers: tuple[str, str] = ('', '')
+        self._path_text = ''
+        self._remote_fingerprint = remote_fingerprint
+        self.remote_path = tuple(remote_path)
 
-    handler: SessionHandler
-    local_path: tuple[MSRPURI, ...]
-    remote_path: tuple[MSRPURI, ...]
-    limits: Limits
+    def __repr__(self) -> str:
+        # Who knows the session id may join the session, so it is not shown.
+        uri = self.local_path[-1]
+        return f'<MSRPSession {uri.host}:{uri.port} {self._state.value}>'
+
+    @property
+    def remote_path(self) -> tuple[MSRPURI, ...]:
+        """What came in the peer's `a=path`; empty while it is not known."""
+        return self._remote_path
+
+    @remote_path.setter
+    def remote_path(self, path: Sequence[MSRPURI]) -> None:
+        self._remote_path = tuple(path)
+        # RFC 4976 5: a request goes through our relays, nearest first, and then along the peer's path.
+        to_path = format_path((*reversed(self.local_path[:-1]), *self._remote_path))
+        self._path_headers = (to_path, self._local_text)
+        self._path_text = f'To-Path: {to_path}\r\nFrom-Path: {self._local_text}\r\n'
+        self._submit_waiting()
+
+    @property
+    def remote_fingerprint(self) -> str | None:
+        return self._remote_fingerprint
+
+    @remote_fingerprint.setter
+    def remote_fingerprint(self, fingerprint: str | None) -> None:
+        self._remote_fingerprint = fingerprint
+        connection = self._connection
+        if connection is not None and not connection.has_fingerprint(fingerprint):
+            self.fail(as_failure(FingerprintError('the peer has another certificate than it announced')))
 
     @property
     def local_uri(self) -> MSRPURI:
         """Our own URI, the last of `local_path`."""
-        raise NotImplementedError
+        return self.local_path[-1]
+
+    @property
+    def next_hop(self) -> MSRPURI:
+        """Where requests go first: our nearest relay, or the first URI of the remote path."""
+        hops = (*reversed(self.local_path[:-1]), *self._remote_path)
+        if not hops:
+            raise SessionStateError('the session has no remote path yet')
+        return hops[0]
+
+    @property
+    def state(self) -> SessionState:
+        return self._state
 
     @property
     def is_bound(self) -> bool:
         """A connection is there, and the session can send."""
-        raise NotImplementedError
+        return self._state is SessionState.BOUND
 
     @property
     def is_closed(self) -> bool:
-        raise NotImplementedError
+        return self._state is SessionState.CLOSED
 
     @property
     def local_address(self) -> str | None:
         """`host:port` of our end of the connection; None before it is bound."""
-        raise NotImplementedError
+        return self._connection.local_address if self._connection is not None else None
 
     @property
     def remote_address(self) -> str | None:
         """`host:port` of the peer's end."""
-        raise NotImplementedError
+        return self._connection.remote_address if self._connection is not None else None
+
+    # Sending
 
     def send_message(
         self,
@@ -80,7 +181,8 @@ class MSRPSession:
         """Send a message, in as many chunks as it takes. It may be called before the session is bound: it
         then waits.
 
-        A message in `bytes` that fits into one chunk passes those that are under way (RFC 4975 5.1).
+        A message in `bytes` of up to 16 KiB passes larger ones that are under way (RFC 4975 5.1). What
+        becomes of it the handler hears later, never before this has returned.
 
         :param content: the octets, or a source (an open binary file) that they are pulled from
         :param content_type: the media type with its parameters
@@ -89,19 +191,51 @@ class MSRPSession:
         :param failure_report: 'yes': responses are awaited, a missing one is 408; 'partial': failures only;
             'no': none
         :param headers: more headers, (name, value)
-        :param size: octets of a source, when it is known; of a file that can seek it is found out
+        :param size: octets of a source, when it is known
         :raises SessionStateError: the session is closed
         :raises QueueFullError: more than `Limits.max_queued_size` octets are waiting
-        :raises MSRPSyntaxError: a header has characters that it cannot have
+        :raises ValueError: a message with that id is under way; a report value is none of those; a header has
+            characters that it cannot have (MSRPSyntaxError)
         """
-        raise NotImplementedError
+        if self._state is SessionState.CLOSED:
+            raise SessionStateError('the session is closed')
+        if success_report not in ('yes', 'no') or failure_report not in ('yes', 'no', 'partial'):
+            raise ValueError("success_report is 'yes' or 'no', failure_report 'yes', 'no' or 'partial'")
+        if message_id is None:
+            message_id = new_message_id()
+        else:
+            check_header('Message-ID', message_id)
+            if message_id in self._deliveries:
+                raise ValueError('a message with that Message-ID is under way')
+        check_header('Content-Type', content_type)
+        if headers:
+            headers = tuple(headers)
+            for name, value in headers:
+                check_header(name, value)
+        message = OutgoingMessage(
+            self, message_id, content, content_type, success_report, failure_report, tuple(headers), size
+        )
+        in_memory = len(content) if isinstance(content, bytes) else 0
+        if self._queued_size + in_memory > self.limits.max_queued_size:
+            raise QueueFullError('too much is waiting to be sent')
+        self._queued_size += in_memory
+        self._deliveries.add(message)
+        connection = self._connection
+        if connection is not None and self._state is SessionState.BOUND and self._remote_path:
+            connection.outbox.submit(message)
+        else:
+            self._waiting.append(message)
+        return message
 
     def send_chunk(self, chunk: MSRPData) -> None:
         """Send a chunk as it is, now. Its response, if it is a request, comes to nobody.
 
         :raises SessionStateError: the session is not bound
+        :raises MSRPSyntaxError: it has a header that cannot be sent
         """
-        raise NotImplementedError
+        if self._connection is None:
+            raise SessionStateError('the session is not bound')
+        self._connection.write(chunk.encode())
 
     def send_report(
         self,
@@ -111,11 +245,17 @@ class MSRPSession:
         byte_range: ByteRange | None = None,
     ) -> None:
         """Send a REPORT on a SEND that was received (RFC 4975 7.1.2). The session does so by itself where it
-        is asked for; this is for those that can only be sent later.
+        is asked for; this is for those that can only be sent later. Nothing is sent once the session is
+        closed.
 
         :param byte_range: what it reports on; by default the octets of that chunk
         """
-        raise NotImplementedError
+        if byte_range is None:
+            start, _, total = chunk.byte_range or ByteRange(1, None, None)
+            byte_range = ByteRange(start, start - 1 + chunk.size, total)
+        status = Status(code, REASONS.get(code, '') if comment is None else comment)
+        check_header('Status', str(status))
+        self._write_report(chunk, chunk.message_id or '', byte_range, status)
 
     def respond(self, chunk: MSRPData, code: int, comment: str | None = None) -> None:
         """Answer a request (RFC 4975 7.2), once, unless its Failure-Report says that no such answer is
@@ -123,22 +263,241 @@ class MSRPSession:
 
         Never answers a REPORT.
         """
-        raise NotImplementedError
+        if self._connection is None or chunk.answered:
+            return
+        chunk.answered = True
+        self._connection.respond(chunk, code, comment, self._local_text)
+
+    # Receiving
 
     def pause_receiving(self) -> None:
         """Read no more from the connection (that is shared with other sessions, if there are any)."""
-        raise NotImplementedError
+        if not self._is_paused and self._connection is not None:
+            self._is_paused = True
+            self._connection.pause_reading()
 
     def resume_receiving(self) -> None:
-        raise NotImplementedError
+        if self._is_paused and self._connection is not None:
+            self._is_paused = False
+            self._connection.resume_reading()
+
+    # The end
 
     def close(self) -> None:
         """End the session. What was handed to the connection still leaves; what is queued or unanswered fails
         with 481. `session_closed(session, None)` is called before this returns. Harmless when it is closed
         already.
         """
-        raise NotImplementedError
+        self._close(None)
 
     def fail(self, reason: Failure) -> None:
         """As `close()`, with a reason that `session_closed` gets."""
-        raise NotImplementedError
+        self._close(reason)
+
+    def _close(self, reason: Failure | None) -> None:
+        if self._state is SessionState.CLOSED:
+            return
+        self._step(_Step.CLOSE)
+        connection = self._connection
+        if connection is not None:
+            self.resume_receiving()
+            connection.release(self)
+            self._connection = None
+        self._waiting.clear()
+        text = 'the session was closed' if reason is None else reason.getErrorMessage()
+        self._receiver.close(text)
+        self._deliveries.close(text)
+        outcome = self._bind_outcome
+        if outcome is not None:
+            self._bind_outcome = None
+            outcome(reason or as_failure(ConnectionClosedError('the session was closed')))
+        if self._on_closed is not None:
+            self._on_closed()
+        tell(self, self.handler.session_closed, reason)
+
+    def _step(self, step: _Step) -> None:
+        state = _STEPS.get((self._state, step))
+        if state is None:
+            raise SessionStateError(f'a session that is {self._state.value} cannot {step.value}')
+        self._state = state
+
+    # Below here: for transport and connection.
+
+    def expect_outcome(self, outcome: Callable[[Failure | None], None] | None) -> None:
+        """Whom to tell, once, that the session is bound, or why it will not be."""
+        self._bind_outcome = outcome
+
+    def on_closed(self, callback: Callable[[], object]) -> None:
+        """Whom to tell, before the handler, that the session has ended."""
+        self._on_closed = callback
+
+    def attach(self, connection: MSRPConnection) -> None:
+        """We are connected: bind the session with a SEND that has no body (RFC 4975 5.4)."""
+        self._step(_Step.CONNECT)
+        self._connection = connection
+        connection.add(self)
+        message = OutgoingMessage(self, new_message_id(), b'', None, 'no', 'yes', (), None)
+        self._bind_message = message
+        connection.outbox.submit(message)
+
+    def detach(self) -> None:
+        """Binding is given up; it may be tried again on another connection."""
+        connection = self._connection
+        if self._state is SessionState.BINDING and connection is not None:
+            self._step(_Step.UNBIND)
+            self._connection = self._bind_message = None
+            connection.release(self)
+
+    def bound(self, connection: MSRPConnection) -> None:
+        """A request of the peer, or its answer to ours, has come over this connection."""
+        if self._state is SessionState.BOUND:
+            return
+        self._step(_Step.BIND)
+        if self._connection is None:
+            self._connection = connection
+            connection.add(self)
+        outcome = self._bind_outcome
+        self._bind_outcome = None
+        if outcome is not None:
+            outcome(None)
+        self._submit_waiting()
+
+    def connection_lost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        if self._state is SessionState.BINDING and self._bind_outcome is not None:
+            outcome = self._bind_outcome
+            self._bind_outcome = None
+            self.detach()
+            outcome(reason)
+        else:
+            self._connection = None
+            self._close(reason)
+
+    def _submit_waiting(self) -> None:
+        connection = self._connection
+        if connection is None or self._state is not SessionState.BOUND or not self._remote_path:
+            return
+        waiting = self._waiting
+        self._waiting = []
+        for message in waiting:
+            connection.outbox.submit(message)
+
+    def request_received(self, chunk: MSRPData) -> None:
+        """A request with its whole body."""
+        tell(self, self.handler.request_received, chunk)
+        if self._connection is None:
+            return
+        if chunk.method == 'SEND':
+            self._receiver.chunk_received(chunk)
+        else:
+            self._other_request(chunk)
+
+    def chunk_started(self, chunk: MSRPData) -> None:
+        """A request whose body comes in pieces."""
+        if chunk.method == 'SEND':
+            self._receiver.chunk_started(chunk)
+
+    def chunk_data(self, chunk: MSRPData, data: bytes) -> None:
+        if chunk.method == 'SEND':
+            self._receiver.chunk_data(chunk, data)
+
+    def chunk_ended(self, chunk: MSRPData) -> None:
+        tell(self, self.handler.request_received, chunk)
+        if self._connection is None:
+            return
+        if chunk.method == 'SEND':
+            self._receiver.chunk_ended(chunk)
+        else:
+            self._other_request(chunk)
+
+    def _other_request(self, chunk: MSRPData) -> None:
+        if chunk.error is not None:
+            self.respond(chunk, 400, chunk.error)
+        elif chunk.method == 'REPORT':
+            self._deliveries.report_received(chunk)
+        else:
+            self.respond(chunk, 501)  # RFC 4975 10.9: a method that is not understood
+
+    def response_received(self, message: OutgoingMessage, response: MSRPData) -> None:
+        """A response to a request of this session."""
+        if message is not self._bind_message:
+            self._deliveries.response_received(message, response)
+        elif self._state is SessionState.BINDING and self._connection is not None:
+            assert response.code is not None
+            if response.code == 200:
+                self.bound(self._connection)
+            else:
+                self._bind_failed(response.code, response.comment)
+
+    def transaction_timed_out(self, message: OutgoingMessage) -> None:
+        """No response came in time (RFC 4975 7.1.1: as if it had been 408)."""
+        if message is not self._bind_message:
+            self._deliveries.timed_out(message)
+        elif self._state is SessionState.BINDING:
+            self._bind_failed(408, 'no answer to the first SEND')
+
+    def _bind_failed(self, code: int, comment: str) -> None:
+        outcome = self._bind_outcome
+        self._bind_outcome = None
+        self.detach()
+        if outcome is not None:
+            outcome(as_failure(MSRPResponseError(code, comment)))
+
+    # Below here: for receiver, outbox and delivery table.
+
+    def _seconds(self) -> float:
+        return self._connection.seconds() if self._connection is not None else 0.0
+
+    def _call_later(self, delay: float, callback: Callable[[], None]) -> Any:
+        assert self._connection is not None
+        return self._connection.call_later(delay, callback)
+
+    def _acknowledge(self, chunk: MSRPData, refusal: Refusal | None) -> None:
+        if refusal is None:
+            self.respond(chunk, 200, 'OK')
+        else:
+            self._refuse(chunk, refusal)
+
+    def _refuse(self, chunk: MSRPData, refusal: Refusal) -> None:
+        self.respond(chunk, refusal.code, refusal.comment or None)
+
+    def _report_success(self, chunk: MSRPData, message_id: str, size: int) -> None:
+        self._write_report(chunk, message_id, ByteRange(1, size, size), Status(200, 'OK'))
+
+    def _write_report(self, chunk: MSRPData, message_id: str, byte_range: ByteRange, status: Status) -> None:
+        if self._connection is not None:
+            self._connection.write(encode_report(chunk, message_id, byte_range, status, self._local_text))
+
+    def _resume_message(self, message: OutgoingMessage) -> None:
+        if self._connection is not None and not message.is_final:
+            self._connection.outbox.submit_again(message)
+
+    def _cancel_message(self, message: OutgoingMessage) -> None:
+        if not message.is_final:
+            self._deliveries.cancel(message)
+            self._stop_sending(message)
+
+    def _stop_sending(self, message: OutgoingMessage) -> None:
+        if message in self._waiting:
+            self._waiting.remove(message)
+        if self._connection is not None:
+            self._connection.outbox.abort(message)
+        self._release_queued(message)
+
+    def _release_queued(self, message: OutgoingMessage) -> None:
+        self._queued_size -= message.take_queued_size()
+
+    def _forget_transaction(self, transaction_id: str) -> None:
+        if self._connection is not None:
+            self._connection.transactions.pop(transaction_id)
+
+    def _message_left(self, message: OutgoingMessage, chunk: EncodedChunk) -> None:
+        if message is self._bind_message or message.is_final:
+            return
+        self._release_queued(message)
+        self._deliveries.sent(message)
+        tell(self, self.handler.message_sent, message, message.describe(chunk))
+
+    def _source_failed(self, message: OutgoingMessage, reason: str) -> None:
+        if not message.is_final:
+            self._deliveries.fail(message, 400, reason, None)

@@ -5,17 +5,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+
+from msrplib.connection import MSRPConnection
+from msrplib.drops import log
+from msrplib.errors import BindTimeoutError, ConnectionClosedError, FingerprintError, as_failure
 from msrplib.handler import TraceHook
 from msrplib.limits import Limits
 from msrplib.session import MSRPSession
-from msrplib.uri import MSRPURI
+from msrplib.uri import DEFAULT_PORT, MSRPURI
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
-
     from msrplib.tls import TLSParameters
 
 __all__ = ['MSRPConnector', 'MSRPListener']
+
+DISCARD_PORT = 9
+"""RFC 6135 4.2: the port of a side that only connects."""
+
+
+class _ConnectionFactory(Factory):
+    """Makes the protocol of each connection."""
+
+    noisy = False
+
+    def __init__(self, build: Any) -> None:
+        self._build = build
+
+    def buildProtocol(self, addr: IAddress | None) -> MSRPConnection | None:
+        connection: MSRPConnection | None = self._build()
+        return connection
+
+
+class _ClientFactory(_ConnectionFactory):
+    """As IReactorTCP.connectTCP wants it."""
+
+    def __init__(self, build: Any, failed: Any) -> None:
+        super().__init__(build)
+        self._failed = failed
+
+    def startedConnecting(self, connector: Any) -> None:
+        pass
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        self._failed(reason)
+
+    def clientConnectionLost(self, connector: Any, reason: Failure) -> None:
+        pass
+
+
+class _Expectation:
+    """A session that waits to be connected to."""
+
+    __slots__ = ('deferred', 'session', 'timer')
+
+    def __init__(self, session: MSRPSession, deferred: Deferred[MSRPSession], timer: Any) -> None:
+        self.session = session
+        self.deferred = deferred
+        self.timer = timer
 
 
 class MSRPListener:
@@ -41,23 +91,45 @@ class MSRPListener:
         limits: Limits | None = None,
         on_trace: TraceHook | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._reactor = reactor
+        self._interface = interface
+        self._wanted_port = port
+        self._tls = tls
+        self._host = advertised_host or interface
+        self._limits = limits or Limits()
+        self._on_trace = on_trace
+        self._port: Any = None
+        self._expected: dict[MSRPURI, _Expectation] = {}
+        self._bound: dict[MSRPURI, MSRPSession] = {}
+        self._unbound: dict[MSRPConnection, Any] = {}  # connections of no session yet, and their timers
 
     @property
     def port(self) -> int:
         """The port that is listened on, also when 0 was asked for. 0 before `start()`."""
-        raise NotImplementedError
+        return int(self._port.getHost().port) if self._port is not None else 0
 
     def start(self) -> None:
-        """Listen.
+        """Listen. Harmless when it does already.
 
         :raises twisted.internet.error.CannotListenError: the port is in use
         """
-        raise NotImplementedError
+        if self._port is not None:
+            return
+        factory: Any = _ConnectionFactory(self._build)
+        if self._tls is not None:
+            from msrplib.tls import wrap_server
+
+            factory = wrap_server(factory, self._tls, self._reactor)
+        self._port = self._reactor.listenTCP(self._wanted_port, factory, interface=self._interface)
 
     def new_uri(self) -> MSRPURI:
-        """A URI of this port with a fresh session id, for `MSRPSession(local_path=…)` and `a=path`."""
-        raise NotImplementedError
+        """A URI of this port with a fresh session id, for `MSRPSession(local_path=…)` and `a=path`.
+
+        :raises ValueError: no host to put into it is known
+        """
+        if not self._host:
+            raise ValueError('advertised_host is needed, as the listener listens on all addresses')
+        return MSRPURI.new(self._host, self.port, self._tls is not None)
 
     def expect(self, session: MSRPSession, timeout: float | None = None) -> Deferred[MSRPSession]:
         """Wait for the connection of a session, known by its `local_uri`.
@@ -66,15 +138,144 @@ class MSRPListener:
         offered, with no `remote_path` yet.
 
         :param timeout: seconds; `Limits.connect_timeout` when None
-        :return: fires with the session once it is bound; fails with BindTimeoutError, FingerprintError, or
+        :return: fires with the session once it is bound; fails with BindTimeoutError, or with
             ConnectionClosedError when session or listener are closed first; `cancel()` it to give up
-        :raises ValueError: a session with that URI is expected already
+        :raises ValueError: a session with that URI is expected already, or bound
         """
-        raise NotImplementedError
+        uri = session.local_uri
+        if uri in self._expected or uri in self._bound:
+            raise ValueError('a session with that URI is expected already')
+
+        def cancel(deferred: Deferred[MSRPSession]) -> None:
+            self._forget(uri)
+
+        deferred: Deferred[MSRPSession] = Deferred(cancel)
+        if timeout is None:
+            timeout = self._limits.connect_timeout
+        timer = self._reactor.callLater(timeout, self._timed_out, uri)
+        self._expected[uri] = _Expectation(session, deferred, timer)
+        session.expect_outcome(lambda failure: self._settled(uri, failure))
+        return deferred
 
     def stop(self) -> Deferred[None]:
         """Listen no more; sessions that are bound go on. Fires when the port is free."""
-        raise NotImplementedError
+        for uri in list(self._expected):
+            self._settled(uri, as_failure(ConnectionClosedError('the listener was stopped')))
+        for connection in list(self._unbound):
+            connection.abort()
+        port, self._port = self._port, None
+        if port is None:
+            return succeed(None)
+        stopped = port.stopListening()
+        return stopped if isinstance(stopped, Deferred) else succeed(None)
+
+    def _build(self) -> MSRPConnection | None:
+        if len(self._unbound) >= self._limits.max_connections:
+            log.dropped('connection refused: %d others say nothing', len(self._unbound))
+            return None
+        connection = MSRPConnection(
+            self._reactor, self, self._limits, self._on_trace, self._tls is not None
+        )
+        self._unbound[connection] = self._reactor.callLater(
+            self._limits.bind_timeout, connection.fail, 'no session was bound to it in time'
+        )
+        return connection
+
+    def _timed_out(self, uri: MSRPURI) -> None:
+        self._settled(uri, as_failure(BindTimeoutError('nobody connected to the session in time')))
+
+    def _settled(self, uri: MSRPURI, failure: Failure | None) -> None:
+        expectation = self._forget(uri)
+        if expectation is None:
+            return
+        if failure is None:
+            expectation.deferred.callback(expectation.session)
+        else:
+            expectation.deferred.errback(failure)
+
+    def _forget(self, uri: MSRPURI) -> _Expectation | None:
+        expectation = self._expected.pop(uri, None)
+        if expectation is not None:
+            expectation.session.expect_outcome(None)
+            if expectation.timer.active():
+                expectation.timer.cancel()
+        return expectation
+
+    # ConnectionOwner
+
+    def connection_ready(self, connection: MSRPConnection) -> None:
+        pass
+
+    def session_for(self, connection: MSRPConnection, uri: MSRPURI) -> MSRPSession | int:
+        expectation = self._expected.get(uri)
+        if expectation is None:
+            # RFC 4975 10.10: 506, the session is bound to another connection already.
+            bound = self._bound.get(uri)
+            return 506 if bound is not None and not bound.is_closed else 481
+        session = expectation.session
+        if not connection.has_fingerprint(session.remote_fingerprint):
+            return 403
+        if not connection.takes_sessions:
+            return 403
+        timer = self._unbound.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+        self._bound[uri] = session
+        session.on_closed(lambda: self._bound.pop(uri, None))
+        session.bound(connection)
+        return session
+
+    def connection_lost(self, connection: MSRPConnection, reason: Failure) -> None:
+        timer = self._unbound.pop(connection, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+
+
+class _Attempt:
+    """Connecting and binding of one session."""
+
+    def __init__(self, connector: MSRPConnector, session: MSRPSession, hop: MSRPURI) -> None:
+        self.session = session
+        self.hop = hop
+        self.deferred: Deferred[MSRPSession] = Deferred(lambda _: self._give_up())
+        self.timer: Any = None
+        self.socket: Any = None  # IConnector
+        self._connector = connector
+        self._connection: MSRPConnection | None = None
+        self._is_done = False
+
+    def attach(self, connection: MSRPConnection) -> None:
+        self._connection = connection
+        if not connection.has_fingerprint(self.session.remote_fingerprint):
+            self.settled(as_failure(FingerprintError('the peer has another certificate than it announced')))
+            return
+        self.session.attach(connection)
+
+    def settled(self, failure: Failure | None) -> None:
+        if self._is_done:
+            return
+        if failure is not None:
+            self._give_up()
+            self.deferred.errback(failure)
+        else:
+            self._finish()
+            self.deferred.callback(self.session)
+
+    def _finish(self) -> None:
+        self._is_done = True
+        self._connector.attempts.discard(self)
+        self.session.expect_outcome(None)
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
+
+    def _give_up(self) -> None:
+        self._finish()
+        self.session.detach()
+        if self._connection is None:
+            if self.socket is not None:
+                self.socket.disconnect()
+        elif not self._connection.session_count:
+            self._connection.close()
 
 
 class MSRPConnector:
@@ -85,6 +286,7 @@ class MSRPConnector:
         system
     :param bind_address: (host, port) to connect from
     :param share: let sessions to the same host, port and scheme share a connection
+    :param on_trace: gets each chunk that is received or sent
     """
 
     def __init__(
@@ -97,19 +299,75 @@ class MSRPConnector:
         limits: Limits | None = None,
         on_trace: TraceHook | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.attempts: set[_Attempt] = set()
+        self._reactor = reactor
+        self._tls = tls
+        self._bind_address = bind_address
+        self._share = share
+        self._limits = limits or Limits()
+        self._on_trace = on_trace
+        self._connections: dict[tuple[str, int, bool], MSRPConnection] = {}
+        self._waiting: dict[MSRPConnection, _Attempt] = {}
 
     def new_uri(self, host: str, secure: bool = False) -> MSRPURI:
-        """A URI for the side that connects: it is never connected to, so it has the port 9 (discard; RFC 6135
+        """A URI for the side that connects: it is never connected to, so it has port 9 (discard; RFC 6135
         4.2)."""
-        raise NotImplementedError
+        return MSRPURI.new(host, DISCARD_PORT, secure)
 
     def connect(self, session: MSRPSession, timeout: float | None = None) -> Deferred[MSRPSession]:
         """Connect to the first hop of the session and bind it with an empty SEND (RFC 4975 5.4).
 
         :param timeout: seconds for everything together; `Limits.connect_timeout` when None
         :return: fires with the session when the peer answered 200; fails with MSRPResponseError (481, 506,
-            408), FingerprintError, ConnectionClosedError, or what connecting fails with; `cancel()` it to
-            give up
+            408), FingerprintError, BindTimeoutError, ConnectionClosedError, or what connecting fails with;
+            `cancel()` it to give up
+        :raises SessionStateError: the session has no remote path, or is bound or closed already
         """
-        raise NotImplementedError
+        hop = session.next_hop
+        attempt = _Attempt(self, session, hop)
+        session.expect_outcome(attempt.settled)
+        self.attempts.add(attempt)
+        if timeout is None:
+            timeout = self._limits.connect_timeout
+        attempt.timer = self._reactor.callLater(
+            timeout, lambda: attempt.settled(as_failure(BindTimeoutError('no answer from the peer in time')))
+        )
+        key = (hop.host.lower(), hop.port or DEFAULT_PORT, hop.secure)
+        shared = self._connections.get(key) if self._share else None
+        if shared is not None and shared.takes_sessions:
+            attempt.attach(shared)
+            return attempt.deferred
+        connection = MSRPConnection(self._reactor, self, self._limits, self._on_trace, hop.secure)
+        self._waiting[connection] = attempt
+        factory: Any = _ClientFactory(lambda: connection, attempt.settled)
+        if hop.secure:
+            from msrplib.tls import TLSParameters, wrap_client
+
+            factory = wrap_client(factory, self._tls or TLSParameters(), hop.host, self._reactor)
+        attempt.socket = self._reactor.connectTCP(
+            hop.host, key[1], factory, timeout=timeout, bindAddress=self._bind_address
+        )
+        return attempt.deferred
+
+    # ConnectionOwner
+
+    def connection_ready(self, connection: MSRPConnection) -> None:
+        attempt = self._waiting.pop(connection, None)
+        if attempt is None or attempt not in self.attempts:
+            connection.abort()
+            return
+        hop = attempt.hop
+        if self._share:
+            self._connections[(hop.host.lower(), hop.port or DEFAULT_PORT, hop.secure)] = connection
+        attempt.attach(connection)
+
+    def session_for(self, connection: MSRPConnection, uri: MSRPURI) -> MSRPSession | int:
+        return 481
+
+    def connection_lost(self, connection: MSRPConnection, reason: Failure) -> None:
+        for key, known in list(self._connections.items()):
+            if known is connection:
+                del self._connections[key]
+        attempt = self._waiting.pop(connection, None)
+        if attempt is not None:
+            attempt.settled(reason)
