@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from sipsimple.core.wire import absolute_uri, errors, header_fields, headers, message, parser, reasons, tel, uri
+from sipsimple.core.wire import absolute_uri, errors, header_fields, headers, message, parser, reasons, sdp, tel, uri
 from sipsimple.core.wire.absolute_uri import *
 from sipsimple.core.wire.errors import *
 from sipsimple.core.wire.header_fields import *
@@ -11,6 +11,7 @@ from sipsimple.core.wire.headers import *
 from sipsimple.core.wire.message import *
 from sipsimple.core.wire.parser import *
 from sipsimple.core.wire.reasons import *
+from sipsimple.core.wire.sdp import *
 from sipsimple.core.wire.tel import *
 from sipsimple.core.wire.uri import *
 
@@ -22,6 +23,7 @@ __all__ = [
     *message.__all__,
     *parser.__all__,
     *reasons.__all__,
+    *sdp.__all__,
     *tel.__all__,
     *uri.__all__,
 ]

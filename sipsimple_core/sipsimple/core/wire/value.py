@@ -56,7 +56,7 @@ class Value:
 
     def _key(self) -> tuple[Any, ...]:
         """What equality and hash are about."""
-        return tuple([getattr(self, field) for field in self._fields])
+        return tuple([freeze(getattr(self, field)) for field in self._fields])
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -87,6 +87,17 @@ class Mutable(Value):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._open = cls._mutable_type = cls
+
+    @classmethod
+    def new(cls, other: Value) -> Self:
+        copy = super().new(other)
+        for field in cls._fields:
+            value = getattr(copy, field)
+            if isinstance(value, Mutable):
+                setattr(copy, field, value.thawed())
+            elif isinstance(value, list):
+                value[:] = [item.thawed() if isinstance(item, Mutable) else item for item in value]
+        return copy
 
     def _own(self, value: Any) -> Any:
         return thaw(value)
