@@ -740,6 +740,8 @@ def test_extension_adds_settings_and_groups(manager: ConfigurationManager, backe
     assert [name for name, _ in cls.iter_settings()] == [
         'nat.use_ice', 'nat.method', 'nat.relay', 'size', 'order', 'chat.color',
     ]  # fmt: skip
+    assert cls.extensions() == (Extension,)
+    assert [name for name, _ in Extension.iter_settings()] == ['order', 'chat.color', 'nat.relay']
     with pytest.raises(TypeError):
         Extension()
 
@@ -818,7 +820,6 @@ def test_extension_may_change_a_default(manager: ConfigurationManager) -> None:
         {'size': ChatSettings},
         {'nat': Setting(int, 1)},
         {'save': lambda self: None},
-        {'is_singleton': Setting(int, 1)},
         {'nat': type('Bad', (SettingsGroup,), {'use_ice': Setting(int, 1)})},
     ],
 )

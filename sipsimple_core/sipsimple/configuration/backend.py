@@ -1,10 +1,7 @@
-"""Where the configuration is kept: the interface of a backend, and the one that keeps it in memory
-(STO-002).
-"""
+"""Where the configuration is kept: the interface of a backend, and the one that keeps it in memory (STO-002)."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from zope.interface import Interface, implementer
@@ -12,6 +9,15 @@ from zope.interface import Interface, implementer
 #: What a backend stores: nested dictionaries with str keys; the leaves are None, bool, int, float, str,
 #: and lists of those. What is not in the tree has its default value.
 ConfigurationData = dict[str, Any]
+
+
+def copy_tree(node: Any) -> Any:
+    """A copy of a node of such a tree and of all that is under it."""
+    if isinstance(node, dict):
+        return {name: copy_tree(below) for name, below in node.items()}
+    if isinstance(node, list):
+        return [copy_tree(item) for item in node]
+    return node
 
 
 class IConfigurationBackend(Interface):
@@ -27,7 +33,7 @@ class IConfigurationBackend(Interface):
         """Store this tree in place of the one before, whole or not at all; it is stored when the call
         returns.
 
-        The tree stays the caller's: a backend that keeps it keeps a copy.
+        The tree is not the backend's: it does not change it, and copies what it keeps.
         """
 
 
@@ -42,7 +48,8 @@ class MemoryBackend:
         return f'<MemoryBackend with {len(self._data)} entries>'
 
     def load(self) -> ConfigurationData:
-        return copy.deepcopy(self._data)
+        data: ConfigurationData = copy_tree(self._data)
+        return data
 
     def save(self, data: ConfigurationData) -> None:
-        self._data = copy.deepcopy(data)
+        self._data = copy_tree(data)

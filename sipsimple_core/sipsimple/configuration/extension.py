@@ -64,6 +64,21 @@ class SettingsObjectExtension:
         """The object that was given, typed as having what this extension adds."""
         return cast(Self, settings_object)
 
+    @classmethod
+    def iter_settings(cls) -> Iterator[tuple[str, Setting[Any]]]:
+        """The settings that this extension adds or changes, with their dotted names."""
+        for name, attribute in _contents(cls).items():
+            if isinstance(attribute, SettingsGroup):
+                yield from type(attribute).iter_settings(f'{name}.')
+            elif isinstance(attribute, Setting):
+                yield name, attribute
+
+
+def extensions_of(cls: type[SettingsObject]) -> tuple[type[SettingsObjectExtension], ...]:
+    """The extensions of the class and of those that it is derived from, in the order of their registration."""
+    with _lock:
+        return tuple(extension for base in cls.__mro__ for extension in _registered.get(base, ()))
+
 
 def add_class(cls: type[SettingsObject]) -> None:
     """A class of settings objects was made: extensions that wait for it by its name are applied."""
@@ -91,9 +106,7 @@ def register_with(extended: Extended, extension: type[SettingsObjectExtension]) 
 
 
 def register_plugin_settings() -> None:
-    """Ask the plugins for their settings (hook `sipsimple_settings`). Those of a plugin that errs are left
-    out.
-    """
+    """Ask the plugins for their settings (hook `sipsimple_settings`). Those of a plugin that errs are left out."""
     from sipsimple.plugins import PluginManager
 
     manager = PluginManager()
@@ -106,9 +119,7 @@ def register_plugin_settings() -> None:
 
 
 def _registrations(result: Any) -> Iterator[tuple[Extended, type[SettingsObjectExtension]]]:
-    """What a plugin returned: extensions that say what they extend, or pairs of a class's name and an
-    extension.
-    """
+    """What a plugin returned: extensions that say what they extend, or pairs of a class's name and an extension."""
     for item in result:
         if isinstance(item, tuple):
             extended, extension = item
@@ -146,11 +157,7 @@ def _contents(extension: type[SettingsObjectExtension]) -> dict[str, Any]:
         if issubclass(base, SettingsObjectExtension) and base is not SettingsObjectExtension:
             contents.update(vars(base))
     own = vars(SettingsObjectExtension)
-    return {
-        name: attribute
-        for name, attribute in contents.items()
-        if not name.startswith('__') and name not in own
-    }
+    return {name: attribute for name, attribute in contents.items() if not name.startswith('__') and name not in own}
 
 
 def _combine(path: str, cls: type[SettingsState], name: str, added: Any) -> Any:
@@ -170,9 +177,7 @@ def _combine(path: str, cls: type[SettingsState], name: str, added: Any) -> Any:
     raise ValueError(f"{path} is a {type(existing).__name__}, it can't become a {type(added).__name__}")
 
 
-def _merged_group(
-    path: str, existing: type[SettingsGroup], added: type[SettingsGroup]
-) -> type[SettingsGroup]:
+def _merged_group(path: str, existing: type[SettingsGroup], added: type[SettingsGroup]) -> type[SettingsGroup]:
     if issubclass(existing, added):
         return existing
     contents = {

@@ -18,7 +18,9 @@ _declared: dict[type, Declared] = {}
 
 def forget_declarations() -> None:
     """A class got settings after it was made: what was known of it and its subclasses is out of date."""
-    _declared.clear()
+    # By a new dictionary: what is being found out at this moment goes into the old one.
+    global _declared
+    _declared = {}
 
 
 class SettingsState:
@@ -39,24 +41,22 @@ class SettingsState:
     @classmethod
     def declared(cls) -> Declared:
         """The settings and groups of the class by name, in the order in which they were declared."""
-        try:
-            return _declared[cls]
-        except KeyError:
-            declared: Declared = {}
+        known = _declared
+        declared = known.get(cls)
+        if declared is None:
+            declared = {}
             for base in reversed(cls.__mro__):
                 for name, attribute in vars(base).items():
                     if isinstance(attribute, Setting | SettingsGroup):
                         declared[name] = attribute
                     else:
                         declared.pop(name, None)
-            _declared[cls] = declared
-            return declared
+            known[cls] = declared
+        return declared
 
     @classmethod
     def iter_settings(cls, prefix: str = '') -> Iterator[tuple[str, Setting[Any]]]:
-        """All settings of the class with their dotted names, those of the groups and of the extensions
-        included.
-        """
+        """All settings of the class with their dotted names, those of the groups and of the extensions included."""
         for name, declared in cls.declared().items():
             if isinstance(declared, SettingsGroup):
                 yield from type(declared).iter_settings(f'{prefix}{name}.')
@@ -81,15 +81,9 @@ class SettingsState:
                 yield name, declared
 
     def _load(self, stored: Mapping[str, Any]) -> None:
-        """Take over what is stored; what was assigned and not saved yet stays, and so does what is never
-        stored.
-        """
+        """Take over what is stored; what was assigned and not saved yet stays, and so does what is never stored."""
         settings = dict(self._settings())
-        kept = {
-            name: value
-            for name, value in self._saved.items()
-            if name in settings and not settings[name].stored
-        }
+        kept = {name: value for name, value in self._saved.items() if name in settings and not settings[name].stored}
         pending = {
             name: self._values.get(name, UNSET)
             for name in self._values.keys() | self._saved.keys()
@@ -129,9 +123,7 @@ class SettingsState:
         self._rejected[name] = value
 
     def _merge_into(self, stored: Mapping[str, Any]) -> dict[str, Any]:
-        """The tree to store: the saved values, and all that is stored and belongs to nobody who is
-        installed.
-        """
+        """The tree to store: the saved values, and all that is stored and belongs to nobody who is installed."""
         tree = dict(stored)
         for name, setting in self._settings():
             if not setting.stored:
@@ -190,14 +182,23 @@ def _effective(setting: Setting[Any], value: Any) -> Any:
 
 
 RESERVED_NAMES = frozenset(
-    {'declared', 'delete', 'id', 'iter_settings', 'register_extension', 'save', 'save_setting', 'saved_value'}
+    {
+        'declared',
+        'delete',
+        'extensions',
+        'id',
+        'is_singleton',
+        'iter_settings',
+        'register_extension',
+        'save',
+        'save_setting',
+        'saved_value',
+    }
 )
 
 
 def prepare_class(cls: type) -> None:
-    """What every class with settings goes through when it is made: groups given as classes become
-    instances.
-    """
+    """What every class with settings goes through when it is made: groups given as classes become instances."""
     for name, attribute in list(vars(cls).items()):
         if isinstance(attribute, type) and issubclass(attribute, SettingsGroup):
             attribute = attribute()
@@ -261,9 +262,7 @@ class SettingsGroup(SettingsState):
             if former is not None:
                 # An extension gave the group a new class: it is the same group, with the values that it had.
                 state = vars(former)
-                vars(group).update(
-                    {name: state[name] for name in ('_values', '_saved', '_rejected', '_groups')}
-                )
+                vars(group).update({name: state[name] for name in ('_values', '_saved', '_rejected', '_groups')})
                 for child in group._groups.values():
                     vars(child)['_parent'] = group
             parent._groups[self._name] = group

@@ -1,10 +1,7 @@
-"""The ConfigurationManager: the tree of all that is configured, its backend, and the settings objects made
-from it.
-"""
+"""The ConfigurationManager: the tree of all that is configured, its backend, and the settings objects made from it."""
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -12,7 +9,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from sipsimple.configuration import notifications  # noqa: F401  (declares what is posted here)
-from sipsimple.configuration.backend import ConfigurationData, IConfigurationBackend
+from sipsimple.configuration.backend import ConfigurationData, IConfigurationBackend, copy_tree
 from sipsimple.configuration.errors import ConfigurationError, ObjectNotFoundError
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.realm import Singleton, current_realm
@@ -57,9 +54,7 @@ class ConfigurationManager(metaclass=Singleton):
     def check_started(self) -> None:
         """Raise ConfigurationError unless the configuration was loaded."""
         if self._backend is None:
-            raise ConfigurationError(
-                'the configuration is not loaded: ConfigurationManager.start comes first'
-            )
+            raise ConfigurationError('the configuration is not loaded: ConfigurationManager.start comes first')
 
     def start(self, backend: Any = None) -> None:
         """Load the configuration from the backend, by default that of `SIPApplication().storage`.
@@ -116,9 +111,7 @@ class ConfigurationManager(metaclass=Singleton):
         register_plugin_settings()
 
     def find(self, key: Key) -> Any:
-        """A copy of the node under the key, None if there is none. Raises ConfigurationError before
-        `start`.
-        """
+        """A copy of the node under the key, None if there is none. Raises ConfigurationError before `start`."""
         self.check_started()
         with self._lock:
             node: Any = self._tree
@@ -126,13 +119,14 @@ class ConfigurationManager(metaclass=Singleton):
                 node = node.get(name) if isinstance(node, dict) else None
                 if node is None:
                     return None
-            return copy.deepcopy(node)
+            return copy_tree(node)
 
     def get(self, key: Key) -> Any:
         """A copy of the node under the key. Raises ObjectNotFoundError if there is none."""
-        node = self.find(key)
+        names = _names(key)
+        node = self.find(names)
         if node is None:
-            raise ObjectNotFoundError(f'nothing is stored under {_shown(key)}')
+            raise ObjectNotFoundError(f'nothing is stored under {".".join(names)}')
         return node
 
     def get_names(self, key: Key) -> list[str]:
@@ -146,16 +140,10 @@ class ConfigurationManager(metaclass=Singleton):
         Raises ConfigurationError for data that can't be stored, ValueError for an empty key.
         """
         self.check_started()
-        *path, last = _names(key)
+        names = _names(key)
         node = _checked_tree(data)
         with self._lock:
-            parent = self._tree
-            for name in path:
-                below = parent.get(name)
-                if not isinstance(below, dict):
-                    below = parent[name] = {}
-                parent = below
-            parent[last] = node
+            self._tree = _with_node(self._tree, names, node)
             self._version += 1
 
     def delete(self, key: Key) -> None:
@@ -163,27 +151,18 @@ class ConfigurationManager(metaclass=Singleton):
 
         Raises ObjectNotFoundError if there is none.
         """
-        if not self.discard(key):
-            raise ObjectNotFoundError(f'nothing is stored under {_shown(key)}')
+        names = _names(key)
+        if not self.discard(names):
+            raise ObjectNotFoundError(f'nothing is stored under {".".join(names)}')
 
     def discard(self, key: Key) -> bool:
         """Like `delete`, but tells whether there was one."""
         self.check_started()
         names = _names(key)
         with self._lock:
-            nodes = [self._tree]
-            for name in names[:-1]:
-                below = nodes[-1].get(name)
-                if not isinstance(below, dict):
-                    return False
-                nodes.append(below)
-            if names[-1] not in nodes[-1]:
+            if self.find(names) is None:
                 return False
-            del nodes[-1][names[-1]]
-            for parent, name in zip(reversed(nodes[:-1]), reversed(names[:-1]), strict=True):
-                if parent[name]:
-                    break
-                del parent[name]
+            self._tree = _without_node(self._tree, names)
             self._version += 1
             return True
 
@@ -200,7 +179,7 @@ class ConfigurationManager(metaclass=Singleton):
                 return
             with self._lock:
                 version = self._version
-                tree = copy.deepcopy(self._tree)
+                tree = self._tree
                 backend = self._backend
             if backend is None:
                 raise ConfigurationError('the configuration is not loaded any more')
@@ -215,9 +194,7 @@ class ConfigurationManager(metaclass=Singleton):
             self._written_version = version
 
     def announce(self, name: str, sender: Any, **fields: Any) -> None:
-        """Queue a notification; `deliver` posts it. Called with a lock held, it fixes the order of what
-        happened.
-        """
+        """Queue a notification; `deliver` posts it. Called with a lock held, it fixes the order of what happened."""
         self._announcements.append((name, sender, NotificationData(**fields)))
 
     def deliver(self) -> None:
@@ -254,8 +231,21 @@ def _names(key: Key) -> tuple[str, ...]:
     return names
 
 
-def _shown(key: Key) -> str:
-    return '.'.join(_names(key))
+def _with_node(tree: ConfigurationData, names: tuple[str, ...], node: ConfigurationData) -> ConfigurationData:
+    """The tree with that node in it; the tree that was is left as it is, somebody may be writing it."""
+    name, *path = names
+    if not path:
+        return tree | {name: node}
+    below = tree.get(name)
+    return tree | {name: _with_node(below if isinstance(below, dict) else {}, tuple(path), node)}
+
+
+def _without_node(tree: ConfigurationData, names: tuple[str, ...]) -> ConfigurationData:
+    """The tree without that node, which is there, and without the nodes above it that are empty then."""
+    name, *path = names
+    below = _without_node(tree[name], tuple(path)) if path else {}
+    rest = {other: node for other, node in tree.items() if other != name}
+    return tree | {name: below} if below else rest
 
 
 def _checked_tree(data: Any, path: str = '') -> ConfigurationData:
@@ -263,19 +253,13 @@ def _checked_tree(data: Any, path: str = '') -> ConfigurationData:
     be secret.
     """
     if not isinstance(data, Mapping):
-        raise ConfigurationError(
-            f'{path or "the configuration"}: expected a table, got {type(data).__name__}'
-        )
+        raise ConfigurationError(f'{path or "the configuration"}: expected a table, got {type(data).__name__}')
     tree: ConfigurationData = {}
     for name, value in data.items():
         if not isinstance(name, str):
-            raise ConfigurationError(
-                f'{path or "the configuration"}: a name is {type(name).__name__}, expected str'
-            )
+            raise ConfigurationError(f'{path or "the configuration"}: a name is {type(name).__name__}, expected str')
         below = f'{path}.{name}' if path else name
-        tree[name] = (
-            _checked_tree(value, below) if isinstance(value, Mapping) else _checked_leaf(value, below)
-        )
+        tree[name] = _checked_tree(value, below) if isinstance(value, Mapping) else _checked_leaf(value, below)
     return tree
 
 

@@ -158,18 +158,14 @@ class Setting(Generic[T]):
 
     def __set_name__(self, owner: builtins.type, name: str) -> None:
         if name.startswith('_'):
-            raise TypeError(
-                f'{owner.__name__}.{name}: the name of a setting does not start with an underscore'
-            )
+            raise TypeError(f'{owner.__name__}.{name}: the name of a setting does not start with an underscore')
         if self.name and self.name != name:
             raise TypeError(f'{owner.__name__}.{name} is also named {self.name}: a setting has one name')
         self.name = name
 
     def __repr__(self) -> str:
         kind = builtins.type(self).__name__
-        return (
-            f'<{kind} {self.name or "without a name"}: {self.type_name}{" or None" if self.nillable else ""}>'
-        )
+        return f'<{kind} {self.name or "without a name"}: {self.type_name}{" or None" if self.nillable else ""}>'
 
     def _parse_default(self, default: object) -> Any:
         try:
@@ -250,9 +246,7 @@ class Setting(Generic[T]):
 
 
 class RuntimeSetting(Setting[T]):
-    """A setting that is never saved: it has its default after each start. `save()` announces its changes
-    too.
-    """
+    """A setting that is never saved: it has its default after each start. `save()` announces its changes too."""
 
     stored = False
 
@@ -264,9 +258,7 @@ class GeneratedSetting(Setting[T]):
     is in the storage already, and a singleton, save it at once.
     """
 
-    def __init__(
-        self, type: builtins.type[T], *, default_factory: Callable[[], object], doc: str = ''
-    ) -> None:
+    def __init__(self, type: builtins.type[T], *, default_factory: Callable[[], object], doc: str = '') -> None:
         super().__init__(type, doc=doc, default_factory=default_factory)
 
     @property

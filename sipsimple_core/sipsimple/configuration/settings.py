@@ -1,6 +1,4 @@
-"""SIPSimpleSettings: the settings of the whole application that the core uses. Plugins add theirs by
-extensions.
-"""
+"""SIPSimpleSettings: the settings of the whole application that the core uses. Plugins add theirs by extensions."""
 
 from __future__ import annotations
 
@@ -79,9 +77,7 @@ class TLSSettings(SettingsGroup):
         nillable=True,
         doc="File with the certificates of trusted authorities (PEM); None: the system's.",
     )
-    certificate = Setting(
-        Path, None, nillable=True, doc='File with our own certificate and its private key (PEM).'
-    )
+    certificate = Setting(Path, None, nillable=True, doc='File with our own certificate and its private key (PEM).')
     verify_server = Setting(bool, True, doc='Refuse a server whose certificate is not valid for its name.')
 
 
@@ -90,9 +86,7 @@ class SIPSimpleSettings(SettingsObject):
 
     __id__ = 'SIPSimpleSettings'
 
-    default_account = Setting(
-        SIPAddress, None, nillable=True, doc='The id of the account used where none is chosen.'
-    )
+    default_account = Setting(SIPAddress, None, nillable=True, doc='The id of the account used where none is chosen.')
     user_agent = Setting(
         HeaderText,
         default_factory=_default_user_agent,

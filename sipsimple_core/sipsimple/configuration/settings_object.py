@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, o
 from weakref import WeakSet
 
 from sipsimple.configuration.errors import ConfigurationError
-from sipsimple.configuration.extension import add_class, apply_extension
+from sipsimple.configuration.extension import add_class, apply_extension, extensions_of
 from sipsimple.configuration.group import SettingsGroup, SettingsState, prepare_class
 from sipsimple.configuration.manager import ConfigurationManager
 from sipsimple.configuration.setting import GeneratedSetting, ModifiedValue, Setting, convert
@@ -137,10 +137,17 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
         nothing, if the extension contradicts what is there (see `SettingsObjectExtension`).
         """
         if apply_extension(cls, extension):
-            for instance in list(_instances):
+            with _instances_lock:
+                instances = list(_instances)
+            for instance in instances:
                 if isinstance(instance, cls) and instance._manager.started and not instance._deleted:
                     instance._reload()
                     instance._keep_generated_values()
+
+    @classmethod
+    def extensions(cls) -> tuple[type[SettingsObjectExtension], ...]:
+        """The extensions registered with the class: who declares which settings, besides itself."""
+        return extensions_of(cls)
 
     def _attach(self, manager: ConfigurationManager, identity: Any, key: tuple[str, ...]) -> None:
         self._init_state(RLock())
@@ -149,7 +156,8 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
         self._storage_key = key
         self._stored = False
         self._deleted = False
-        _instances.add(self)
+        with _instances_lock:
+            _instances.add(self)
         if manager.started:
             self._reload()
 
@@ -242,9 +250,7 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
         Posts `CFGSettingsObjectWasDeleted` if it had been saved. Raises ConfigurationError like `save`.
         """
         if self.is_singleton():
-            raise ConfigurationError(
-                f'{self._description} is always there: assign DefaultValue to its settings'
-            )
+            raise ConfigurationError(f'{self._description} is always there: assign DefaultValue to its settings')
         manager = self._manager
         with self._settings_lock:
             if self._deleted:
@@ -282,3 +288,4 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
 
 
 _instances: WeakSet[SettingsObject] = WeakSet()
+_instances_lock = RLock()

@@ -79,9 +79,7 @@ class Hostname(str):
 
 
 class SIPAddress(str):
-    """user@domain (ACC-029). A `sip:` in front is dropped and the domain is lower-cased, as it has no
-    case.
-    """
+    """user@domain (ACC-029). A `sip:` in front is dropped and the domain is lower-cased, as it has no case."""
 
     __slots__ = ()
 
@@ -108,9 +106,7 @@ class SIPAddress(str):
 
 
 class XCAPRoot(str):
-    """The http or https URL under which an XCAP server keeps its documents (RFC 4825 6.1): no query, no
-    fragment.
-    """
+    """The http or https URL under which an XCAP server keeps its documents (RFC 4825 6.1): no query, no fragment."""
 
     __slots__ = ()
 

@@ -14,9 +14,7 @@ _FALSE = frozenset({'false', 'no', 'off', '0'})
 
 
 def parse_boolean(value: Any) -> bool:
-    """True or False, or how people write them: true/false, yes/no, on/off, 1/0. Anything else is a
-    ValueError.
-    """
+    """True or False, or how people write them: true/false, yes/no, on/off, 1/0. Anything else is a ValueError."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int) and value in (0, 1):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from typing import Any, ClassVar, Self
 
 from sipsimple.configuration.datatypes._quote import quote
@@ -12,6 +11,7 @@ from sipsimple.configuration.datatypes._quote import quote
 MAX_TEXT_LENGTH = 4096
 """Characters in one textual setting."""
 
+_uuid_urn = re.compile(r'urn:uuid:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}', re.ASCII)
 _control_characters = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029]')
 
 
@@ -29,9 +29,7 @@ def parse_text(value: Any) -> str:
 
 
 class HeaderText(str):
-    """Text that may stand in a SIP header: one line without control characters (RFC 3261 25.1, TEXT-
-    UTF8-TRIM).
-    """
+    """Text that may stand in a SIP header: one line without control characters (RFC 3261 25.1, TEXT- UTF8-TRIM)."""
 
     __slots__ = ()
 
@@ -75,11 +73,7 @@ class UUIDURN(str):
 
     def __new__(cls, value: Any) -> Self:
         text = parse_text(value).strip().lower()
-        try:
-            urn = uuid.UUID(text.removeprefix('urn:uuid:')).urn
-        except ValueError:
-            urn = None
-        if urn != text:
+        if not _uuid_urn.fullmatch(text):
             raise ValueError(
                 f'{quote(value)} is not a UUID URN: expected urn:uuid:xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx'
             )
@@ -87,13 +81,13 @@ class UUIDURN(str):
 
     @classmethod
     def random(cls) -> Self:
+        import uuid
+
         return cls(uuid.uuid4().urn)
 
 
 class Path(os.PathLike[str]):
-    """A file or a folder as the user wrote it; `~` is expanded when it is used (`open(path)`,
-    `os.fspath(path)`).
-    """
+    """A file or a folder as the user wrote it; `~` is expanded when it is used (`open(path)`, `os.fspath(path)`)."""
 
     __slots__ = ('_path',)
 
