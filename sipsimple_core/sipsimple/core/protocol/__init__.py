@@ -1,1 +1,1 @@
-"""SIP's protocol machines without I/O: messages and the time go in, messages, events and deadlines come out."""
+"""SIP's protocol machines without I/O: messages and the time in; messages, events and deadlines out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ['Hop']
+__all__ = ["Hop"]
 
 
 class Hop(NamedTuple):
@@ -22,8 +22,8 @@ class Hop(NamedTuple):
     @property
     def reliable(self) -> bool:
         """Whether the transport retransmits by itself, so that the transactions need not (RFC 3261 17)."""
-        return self.transport != 'udp'
+        return self.transport != "udp"
 
     def __str__(self) -> str:
-        host = f'[{self.host}]' if ':' in self.host else self.host
-        return f'{self.transport}:{host}:{self.port}'
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport}:{host}:{self.port}"

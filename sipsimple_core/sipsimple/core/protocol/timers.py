@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-__all__ = ['Timer', 'TimerHeap']
+__all__ = ["Timer", "TimerHeap"]
 
-log = logging.getLogger('sipsimple.timers')
+log = logging.getLogger("sipsimple.timers")
 
 #: Below this number of dead entries the heap is never rebuilt.
 COMPACTION_FLOOR = 64
@@ -23,7 +23,7 @@ COMPACTION_FLOOR = 64
 class Timer:
     """One pending call; made by :meth:`TimerHeap.schedule`."""
 
-    __slots__ = ('_callback', '_heap', '_queued', 'deadline')
+    __slots__ = ("_callback", "_heap", "_queued", "deadline")
 
     def __init__(self, deadline: float, callback: Callable[[float], object], heap: TimerHeap) -> None:
         self.deadline = deadline
@@ -44,20 +44,20 @@ class Timer:
                 self._heap._entry_died()
 
     def __repr__(self) -> str:
-        return f'<Timer {self.deadline:.3f}{"" if self.pending else " done"}>'
+        return f"<Timer {self.deadline:.3f}{'' if self.pending else ' done'}>"
 
 
 class TimerHeap:
     """All timers of one engine, ordered by deadline.
 
-    :param on_earlier: called with the new earliest deadline whenever :meth:`schedule` makes it earlier than it
-        was, so that an adapter can move its one wake-up call. After :meth:`run_due` the adapter asks
+    :param on_earlier: called with the new earliest deadline whenever :meth:`schedule` makes it earlier than
+        it was, so that an adapter can move its one wake-up call. After :meth:`run_due` the adapter asks
         :meth:`next_deadline` by itself.
 
     Times are seconds of any clock that does not run backwards.
     """
 
-    __slots__ = ('_dead', '_entries', '_order', 'on_earlier')
+    __slots__ = ("_dead", "_entries", "_order", "on_earlier")
 
     def __init__(self, on_earlier: Callable[[float], object] | None = None) -> None:
         self.on_earlier = on_earlier
@@ -109,7 +109,7 @@ class TimerHeap:
             try:
                 callback(now)
             except Exception:
-                log.exception('A timer callback failed: %r', callback)
+                log.exception("A timer callback failed: %r", callback)
 
     def _entry_died(self) -> None:
         self._dead = dead = self._dead + 1

@@ -1,0 +1,40 @@
+"""What a transport expects of its owner, and the errors that it raises (RFC 3261 18)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sipsimple.core.protocol.hop import Hop
+
+__all__ = ["ListenError", "TransportError", "TransportOwner"]
+
+
+class TransportError(Exception):
+    """Something could not be sent, or did not arrive. The text says what, to where and why."""
+
+
+class ListenError(TransportError):
+    """A port could not be opened. Attributes: `transport`, `interface`, `port`."""
+
+    def __init__(self, transport: str, interface: str, port: int, reason: object) -> None:
+        super().__init__(f"cannot listen on {transport} port {port} of {interface or 'any address'}: {reason}")
+        self.transport = transport
+        self.interface = interface
+        self.port = port
+
+
+class TransportOwner(Protocol):
+    """Who gets what a transport receives."""
+
+    def data_received(self, data: bytes, source: Hop, local: Hop) -> None:
+        """One message (a datagram, or what a framer cut out of a stream), not yet parsed."""
+
+    def data_sent(self, data: bytes, destination: Hop, local: Hop) -> None:
+        """One message was handed to the network."""
+
+    def delivery_failed(self, hop: Hop, error: Exception) -> None:
+        """The connection to a hop was lost, or never made."""
+
+    def dropped(self, message: str, *arguments: object) -> None:
+        """Something that is no message arrived and was dropped: text for the log."""
