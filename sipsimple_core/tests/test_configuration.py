@@ -866,6 +866,62 @@ def test_extensions_of_plugins(manager: ConfigurationManager, backend: CountingB
     assert failed == ['plugin 2', 'plugin 3', 'plugin 4']
 
 
+def test_extension_that_waits_for_a_class_that_it_contradicts(caplog: pytest.LogCaptureFixture) -> None:
+    class Extension(SettingsObjectExtension, extends='Extended7'):
+        nat = Setting(int, 3, doc='It is a group.')
+
+    class Plugin:
+        @hookimpl
+        def sipsimple_settings(self) -> Any:
+            return [Extension]
+
+    PluginManager().register(Plugin(), 'early')
+    ConfigurationManager().start(MemoryBackend())
+    assert make_class('Extended7')().nat.use_ice is False
+    assert "Extended7.nat is a NatSettings, it can't become a Setting" in caplog.text
+
+
+def test_what_is_no_extension() -> None:
+    for wrong in (int, ChatSettings, None):
+        with pytest.raises(TypeError, match='not a SettingsObjectExtension'):
+            Phone.register_extension(wrong)  # type: ignore[arg-type]
+
+
+def test_values_of_an_application_s_own_type(manager: ConfigurationManager, backend: CountingBackend) -> None:
+    """Any type will do that makes an equal value of the text of another; a float is kept as it is."""
+
+    class Color:
+        def __init__(self, name: str) -> None:
+            if name not in ('red', 'green'):
+                raise ValueError(f'{name} is no color')
+            self.name = name
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Color) and other.name == self.name
+
+        def __hash__(self) -> int:
+            return hash(self.name)
+
+        def __str__(self) -> str:
+            return self.name
+
+    class Lamp(SettingsObject):
+        __id__ = 'Lamp'
+        color = Setting(Color, 'red', doc='Which.')
+        brightness = Setting(float, 0.5, doc='From 0 to 1.')
+
+    lamp = Lamp()
+    lamp.color, lamp.brightness = 'green', 1
+    with pytest.raises(ValueError, match=r'Lamp.color: blue is no color'):
+        lamp.color = 'blue'
+    with pytest.raises(ValueError, match=r'Lamp.color: '):
+        lamp.color = []
+    lamp.save()
+    assert backend.data == {'Lamp': {'color': 'green', 'brightness': 1.0}}
+    manager.start(backend)
+    assert (lamp.color, lamp.brightness) == (Color('green'), 1.0)
+
+
 # Threads
 
 

@@ -210,6 +210,28 @@ def test_path_expands_the_home_on_use(tmp_path: os.PathLike[str], monkeypatch: p
     assert Path(tmp_path) == Path(os.fspath(tmp_path))
 
 
+def test_hosts_know_what_they_are() -> None:
+    kinds = [(host.is_ip_address, host.is_ipv6, host.uri_form) for host in map(Hostname, ('a.com', '10.0.0.1', '::1'))]
+    assert kinds == [(False, False, 'a.com'), (True, False, '10.0.0.1'), (True, True, '[::1]')]
+
+
+def test_values_show_what_they_are() -> None:
+    shown = [
+        SIPProxyAddress('a.com;transport=tcp'),
+        PortRange(1, 2),
+        Path('~/x'),
+        SIPTransportList('udp, tls'),
+        Port(5),
+    ]
+    assert list(map(repr, shown)) == [
+        "SIPProxyAddress('a.com;transport=tcp')",
+        'PortRange(1, 2)',
+        "Path('~/x')",
+        "SIPTransportList(['udp', 'tls'])",
+        '5',
+    ]
+
+
 def test_password_does_not_show() -> None:
     password = Password('s3cret')
     assert password == 's3cret'
