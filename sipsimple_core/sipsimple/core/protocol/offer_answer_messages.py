@@ -1,0 +1,51 @@
+"""Offers and answers as the bodies of SIP messages (RFC 3261 13.2.1, 14.2; RFC 3264)."""
+
+from __future__ import annotations
+
+import logging
+
+from sipsimple.core.protocol.offer_answer import OfferAnswer, OfferAnswerError
+from sipsimple.core.wire.message import SIPRequest, SIPResponse
+from sipsimple.core.wire.sdp import FrozenSDPSession
+
+__all__ = ["read_answer", "read_offer"]
+
+log = logging.getLogger("sipsimple.core.offer_answer")
+
+Refusal = tuple[int, str | None, list[tuple[str, str]]]
+
+
+def read_offer(negotiation: OfferAnswer, request: SIPRequest) -> Refusal | None:
+    """Takes the offer of an INVITE, if it has one; what to answer (code, reason, headers) when it can't be taken."""
+    if not request.body:
+        return None
+    if not _is_sdp(request):
+        # 21.4.13
+        return 415, None, [("Accept", "application/sdp")]
+    try:
+        negotiation.receive_offer(FrozenSDPSession.parse(request.body))
+    except OfferAnswerError as error:
+        return 488, None, [("Warning", f'399 sipsimple "{error}"')]
+    except ValueError as error:
+        log.info("INVITE %s refused, its session description can't be read: %s", request.call_id, error)
+        return 400, "Bad Session Description", []
+    return None
+
+
+def read_answer(negotiation: OfferAnswer, message: SIPRequest | SIPResponse) -> str | None:
+    """Takes the answer in a 2xx or an ACK; without a good one the offer is dropped and the error returned."""
+    error = "the answer has no session description"
+    if message.body and _is_sdp(message):
+        try:
+            negotiation.receive_answer(FrozenSDPSession.parse(message.body))
+        except ValueError as problem:
+            error = str(problem)
+        else:
+            return None
+    negotiation.rollback()
+    return error
+
+
+def _is_sdp(message: SIPRequest | SIPResponse) -> bool:
+    content_type = message.headers.get("Content-Type")
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == "application/sdp"

@@ -1,0 +1,146 @@
+"""Two SIP stacks without sockets or reactor, on a clock that the test moves: for the tests of the protocol layer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.protocol.invite_events import SDPUpdate, StateChange
+from sipsimple.core.protocol.invite_usage import InviteUsage
+from sipsimple.core.protocol.timers import TimerHeap
+from sipsimple.core.protocol.transaction_layer import TransactionLayer
+from sipsimple.core.protocol.user_agent import UserAgentCore
+from sipsimple.core.wire.headers import FrozenContactHeader, FrozenFromHeader, FrozenToHeader
+from sipsimple.core.wire.message import SIPRequest, SIPResponse
+from sipsimple.core.wire.parser import parse_message
+from sipsimple.core.wire.sdp import FrozenSDPSession
+from sipsimple.core.wire.uri import FrozenSIPURI
+
+Message = SIPRequest | SIPResponse
+
+
+def sdp(address: str, *media: str) -> FrozenSDPSession:
+    lines = ["v=0", f"o=- 1 1 IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0"]
+    lines += [f"m={line}" for line in media or ("message 2855 TCP/MSRP *",)]
+    return FrozenSDPSession.parse("".join(f"{line}\r\n" for line in lines).encode())
+
+
+@dataclass
+class Link:
+    """Carries datagrams between the parties; `drop` decides which are lost."""
+
+    now: float = 1000.0
+    parties: dict[Hop, Party] = field(default_factory=dict)
+    queue: deque[tuple[bytes, Hop, Hop]] = field(default_factory=deque)
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    drop: Callable[[Message], bool] = lambda message: False
+
+    def send(self, data: bytes, source: Hop, destination: Hop) -> None:
+        message = parse_message(data)
+        line = message.method if isinstance(message, SIPRequest) else f"{message.code} {message.cseq.method}"
+        self.sent.append((self.parties[source].name, line))
+        if not self.drop(message):
+            self.queue.append((data, source, destination))
+
+    def deliver(self) -> None:
+        for _ in range(10_000):
+            if not self.queue:
+                return
+            data, source, destination = self.queue.popleft()
+            if destination in self.parties:
+                self.parties[destination].layer.message_received(parse_message(data), source, self.now)
+        raise AssertionError("the parties never stop talking")
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock, timer by timer, and delivers what is sent on the way."""
+        self.deliver()
+        end = self.now + seconds
+        while True:
+            deadlines = [party.timers.next_deadline() for party in self.parties.values()]
+            due = min((deadline for deadline in deadlines if deadline is not None), default=end + 1)
+            if due > end:
+                break
+            self.now = max(self.now, due)
+            for party in self.parties.values():
+                party.timers.run_due(self.now)
+            self.deliver()
+        self.now = end
+
+    def lines(self, name: str | None = None) -> list[str]:
+        return [line for sender, line in self.sent if name in (None, sender)]
+
+
+class Party:
+    """One stack; `answer` is called with each incoming usage."""
+
+    def __init__(self, link: Link, name: str, host: str) -> None:
+        self.link = link
+        self.name = name
+        self.hop = Hop("udp", host, 5060)
+        self.timers = TimerHeap()
+        self.core = UserAgentCore(self.timers, self, f"{name}/1", rng=Random(7))
+        self.layer = TransactionLayer(
+            self.timers, lambda data, hop: link.send(data, self.hop, hop), self.core, lambda hop: (host, 5060)
+        )
+        self.core.layer = self.layer
+        self.incoming: list[Call] = []
+        self.answer: Callable[[Call], None] = lambda call: None
+        link.parties[self.hop] = self
+
+    @property
+    def uri(self) -> FrozenSIPURI:
+        return FrozenSIPURI(self.hop.host, user=self.name, port=5060)
+
+    def local_contact(self, hop: Hop) -> FrozenContactHeader:
+        return FrozenContactHeader(self.uri)
+
+    def invite_received(self, usage: InviteUsage, request: SIPRequest, now: float) -> None:
+        call = Call(self, usage)
+        self.incoming.append(call)
+        usage.announce()
+        self.answer(call)
+
+    def call(self, other: Party, timeout: float | None = None, *media: str) -> Call:
+        call = Call(self, InviteUsage(self.core))
+        call.usage.send_invite(
+            other.uri, FrozenFromHeader(self.uri), FrozenToHeader(other.uri), [], FrozenContactHeader(self.uri),
+            sdp(self.hop.host, *media), other.hop, timeout=timeout, now=self.link.now,
+        )  # fmt: skip
+        return call
+
+
+class Call:
+    """A usage with what it told."""
+
+    def __init__(self, party: Party, usage: InviteUsage) -> None:
+        self.party = party
+        self.usage = usage
+        self.changes: list[StateChange] = []
+        self.updates: list[SDPUpdate] = []
+        self.on_change: Callable[[StateChange], None] = lambda change: None
+        usage.user = self
+
+    def state_changed(self, change: StateChange) -> None:
+        self.changes.append(change)
+        self.on_change(change)
+
+    def sdp_updated(self, update: SDPUpdate) -> None:
+        self.updates.append(update)
+
+    @property
+    def states(self) -> list[str]:
+        return [change.state.value for change in self.changes]
+
+    @property
+    def last(self) -> StateChange:
+        return self.changes[-1]
+
+    def respond(self, code: int, *media: str) -> None:
+        answer = sdp(self.party.hop.host, *media) if 200 <= code < 300 else None
+        self.usage.respond(code, sdp=answer, now=self.party.link.now)
+
+    def end(self, timeout: float | None = None) -> None:
+        self.usage.end(timeout=timeout, now=self.party.link.now)
