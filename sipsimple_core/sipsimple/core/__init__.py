@@ -9,10 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sipsimple.core.engine import Engine, EngineError
+    from sipsimple.core.invitation import Invitation
+    from sipsimple.core.protocol.invite_events import InvalidStateError
     from sipsimple.core.wire import *  # noqa: F403
+    from sipsimple.util import Route
 
 # Name → module. What is not here is looked for among the names of the wire layer.
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "Engine": "sipsimple.core.engine",
+    "EngineError": "sipsimple.core.engine",
+    "InvalidStateError": "sipsimple.core.protocol.invite_events",
+    "Invitation": "sipsimple.core.invitation",
+    "Route": "sipsimple.util",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,259 @@
+"""`Invitation`: a call as applications and sessions see it, on top of the INVITE usage of a dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sipsimple.core import notifications as _notifications  # noqa: F401
+from sipsimple.core.protocol.dialog import hop_towards
+from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.protocol.invite_events import InvalidStateError, SDPUpdate, StateChange
+from sipsimple.core.protocol.invite_states import InviteState
+from sipsimple.core.protocol.invite_usage import InviteUsage
+from sipsimple.core.wire.headers import (
+    BaseContactHeader,
+    BaseFromHeader,
+    BaseHeader,
+    BaseRouteHeader,
+    BaseToHeader,
+    FrozenContactHeader,
+    FrozenFromHeader,
+    FrozenRouteHeader,
+    FrozenToHeader,
+)
+from sipsimple.core.wire.sdp import BaseSDPSession, FrozenSDPSession
+from sipsimple.core.wire.uri import BaseSIPURI, FrozenSIPURI
+from sipsimple.notification import NotificationCenter, NotificationData
+
+if TYPE_CHECKING:
+    from sipsimple.core.engine import Engine
+    from sipsimple.core.wire.headers import Credentials
+    from sipsimple.core.wire.message import Headers
+
+__all__ = ["Invitation"]
+
+
+class Invitation:
+    """A call, from the INVITE to the BYE (RFC 3261 13 to 15).
+
+    An outgoing one is made by `Invitation()` and `send_invite`; an incoming one is made by the engine and announced by
+    `SIPInvitationChangedState` with state `incoming`. Methods are called in the reactor thread.
+
+    Notifications: `SIPInvitationChangedState`, `SIPInvitationGotSDPUpdate`.
+
+    Attributes: `direction` ('incoming', 'outgoing' or None), `from_header`, `to_header` (as in the first INVITE, with
+    the tags known so far), `request_uri`, `contact_header` (ours), `remote_contact_header`, `route_header`,
+    `call_id`, `transport`, `peer_address` (a Hop), `remote_user_agent`, `invite_headers` (of the first INVITE).
+    """
+
+    def __init__(self, _usage: InviteUsage | None = None) -> None:
+        from sipsimple.core.engine import Engine
+
+        self._engine: Engine = Engine()
+        self._usage = _usage
+        self.direction: str | None = None
+        self.request_uri: FrozenSIPURI | None = None
+        self.from_header: FrozenFromHeader | None = None
+        self.to_header: FrozenToHeader | None = None
+        self.contact_header: FrozenContactHeader | None = None
+        self.remote_contact_header: FrozenContactHeader | None = None
+        self.route_header: FrozenRouteHeader | None = None
+        self.remote_user_agent: str | None = None
+        self.call_id: str | None = None
+        if _usage is not None:
+            self._take_incoming(_usage)
+
+    def _take_incoming(self, usage: InviteUsage) -> None:
+        request = usage.initial
+        assert request is not None and usage.dialog is not None
+        usage.user = self
+        self.direction = "incoming"
+        self.request_uri = FrozenSIPURI.new(request.request_uri)
+        self.from_header = FrozenFromHeader.new(request.from_header)
+        self.to_header = FrozenToHeader.new(request.to_header)
+        self.contact_header = usage.dialog.contact
+        self.remote_contact_header = FrozenContactHeader.new(request.contact[0])
+        self.remote_user_agent = request.user_agent
+        self.call_id = request.call_id
+
+    @property
+    def state(self) -> str | None:
+        return None if self._usage is None else _name(self._usage.state)
+
+    @property
+    def sub_state(self) -> str | None:
+        return None if self._usage is None or self._usage.sub_state is None else self._usage.sub_state.value
+
+    @property
+    def local_identity(self) -> FrozenFromHeader | FrozenToHeader | None:
+        return self.to_header if self.direction == "incoming" else self.from_header
+
+    @property
+    def remote_identity(self) -> FrozenFromHeader | FrozenToHeader | None:
+        return self.from_header if self.direction == "incoming" else self.to_header
+
+    @property
+    def peer_address(self) -> Hop | None:
+        return None if self._usage is None else self._usage.hop
+
+    @property
+    def transport(self) -> str | None:
+        hop = self.peer_address
+        return None if hop is None else hop.transport
+
+    @property
+    def invite_headers(self) -> Headers | None:
+        return None if self._usage is None or self._usage.initial is None else self._usage.initial.headers
+
+    @property
+    def remote_sdp_offer(self) -> FrozenSDPSession | None:
+        """The remote party's offer that waits for our answer."""
+        return None if self._usage is None else self._usage.negotiation.remote_offer
+
+    @property
+    def active_local_sdp(self) -> FrozenSDPSession | None:
+        return None if self._usage is None else self._usage.negotiation.active_local
+
+    @property
+    def active_remote_sdp(self) -> FrozenSDPSession | None:
+        return None if self._usage is None else self._usage.negotiation.active_remote
+
+    def send_invite(
+        self,
+        request_uri: BaseSIPURI,
+        from_header: BaseFromHeader,
+        to_header: BaseToHeader,
+        route_header: BaseRouteHeader,
+        contact_header: BaseContactHeader,
+        sdp: BaseSDPSession | None,
+        credentials: Credentials | None = None,
+        extra_headers: Iterable[BaseHeader] = (),
+        timeout: float | None = None,
+    ) -> None:
+        """Calls `request_uri` by way of `route_header`, whose host is an address.
+
+        `timeout`: seconds to wait for the final response; without one the call is cancelled and ends with 408.
+        Raises `InvalidStateError` when the invitation was used before, `ValueError` when the route names no address.
+        """
+        if self._usage is not None:
+            raise InvalidStateError(f"send_invite in state {self.state}; allowed in a new invitation only")
+        route = FrozenRouteHeader.new(route_header)
+        uri = FrozenSIPURI.new(request_uri)
+        hop = hop_towards(FrozenSIPURI.new(route.uri))
+        if hop is None:
+            raise ValueError(f"the route {route.uri} names no IP address")
+        self.direction = "outgoing"
+        self.request_uri, self.route_header = uri, route
+        self.to_header = FrozenToHeader.new(to_header)
+        self.contact_header = FrozenContactHeader.new(contact_header)
+        usage = self._usage = InviteUsage(self._engine.core, self)
+        self.from_header = usage.tagged(FrozenFromHeader.new(from_header))
+        self.call_id = usage.call_id
+        # RFC 3261 8.1.1.1: a route that the Request-URI itself names needs no Route header
+        routes = [] if hop_towards(uri) == hop else [route]
+        usage.send_invite(
+            uri, self.from_header, self.to_header, routes, self.contact_header, sdp, hop, _fields(extra_headers), timeout,
+            now=self._engine.now(),
+        )  # fmt: skip
+
+    def send_response(
+        self,
+        code: int,
+        reason: str | None = None,
+        contact_header: BaseContactHeader | None = None,
+        sdp: BaseSDPSession | None = None,
+        extra_headers: Iterable[BaseHeader] = (),
+    ) -> None:
+        """Answers the INVITE or re-INVITE that waits for it; `sdp` answers its offer.
+
+        Raises `InvalidStateError` when nothing waits, `OfferAnswerError` (a ValueError) when `sdp` is no answer.
+        """
+        contact = None if contact_header is None else FrozenContactHeader.new(contact_header)
+        if contact is not None:
+            self.contact_header = contact
+        self._call.respond(code, reason, contact, sdp, _fields(extra_headers), now=self._engine.now())
+
+    def send_reinvite(
+        self,
+        contact_header: BaseContactHeader | None = None,
+        sdp: BaseSDPSession | None = None,
+        extra_headers: Iterable[BaseHeader] = (),
+    ) -> None:
+        """Offers `sdp`, or the active description again when None (14.1). Raises `InvalidStateError`."""
+        contact = None if contact_header is None else FrozenContactHeader.new(contact_header)
+        offer = sdp or self.active_local_sdp
+        if offer is None:
+            raise InvalidStateError(f"send_reinvite in state {self.state}; there is no session description yet")
+        self._call.send_reinvite(offer, contact, _fields(extra_headers), now=self._engine.now())
+
+    def cancel_reinvite(self) -> None:
+        """Takes the open re-INVITE back. Raises `InvalidStateError` when none is open."""
+        self._call.cancel_reinvite(now=self._engine.now())
+
+    def end(self, extra_headers: Iterable[BaseHeader] = (), timeout: float | None = None) -> None:
+        """Ends the call with CANCEL, 480 or BYE, as its state asks; `timeout` bounds the wait, in seconds.
+
+        Raises `InvalidStateError` before there was a call; after its end it does nothing.
+        """
+        self._call.end(_fields(extra_headers), timeout, now=self._engine.now())
+
+    @property
+    def _call(self) -> InviteUsage:
+        if self._usage is None:
+            raise InvalidStateError("the invitation has no call yet; send_invite starts one")
+        return self._usage
+
+    # What the usage tells its user
+
+    def state_changed(self, change: StateChange) -> None:
+        message = change.message
+        if message is not None and change.originator == "remote":
+            self._learn(change)
+        _post(
+            "SIPInvitationChangedState",
+            self,
+            originator=change.originator,
+            prev_state=_name(change.prev_state),
+            state=_name(change.state),
+            prev_sub_state=None if change.prev_sub_state is None else change.prev_sub_state.value,
+            sub_state=None if change.sub_state is None else change.sub_state.value,
+            method=change.method,
+            code=change.code,
+            reason=change.reason,
+            headers=None if message is None else message.headers,
+            body=None if message is None else message.body,
+            disconnect_reason=change.disconnect_reason,
+        )
+
+    def _learn(self, change: StateChange) -> None:
+        message = change.message
+        assert message is not None
+        if self.remote_user_agent is None:
+            self.remote_user_agent = message.user_agent
+        usage = self._usage
+        if self.direction == "outgoing" and change.state is InviteState.CONNECTING and usage is not None and usage.dialog:
+            self.to_header = FrozenToHeader.new(message.to_header)
+            self.remote_contact_header = FrozenContactHeader(usage.dialog.remote_target)
+
+    def sdp_updated(self, update: SDPUpdate) -> None:
+        _post(
+            "SIPInvitationGotSDPUpdate",
+            self,
+            succeeded=update.succeeded,
+            local_sdp=update.local_sdp,
+            remote_sdp=update.remote_sdp,
+            error=update.error,
+        )
+
+
+def _post(name: str, sender: Invitation, **data: Any) -> None:
+    NotificationCenter().post_notification(name, sender=sender, data=NotificationData(**data))
+
+
+def _name(state: InviteState) -> str | None:
+    return None if state is InviteState.NULL else state.value
+
+
+def _fields(headers: Iterable[BaseHeader]) -> list[tuple[str, str | BaseHeader]]:
+    return [(header.name, header) for header in headers]
