@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.hop import Hop
+    from sipsimple.core.wire.framer import FramingError
 
 __all__ = ["ListenError", "TransportError", "TransportOwner"]
 
@@ -29,6 +30,9 @@ class TransportOwner(Protocol):
 
     def data_received(self, data: bytes, source: Hop, local: Hop) -> None:
         """One message (a datagram, or what a framer cut out of a stream), not yet parsed."""
+
+    def stream_broken(self, error: FramingError, source: Hop, local: Hop) -> None:
+        """A connection brought something in which messages can't be told apart; it is closed after this call."""
 
     def data_sent(self, data: bytes, destination: Hop, local: Hop) -> None:
         """One message was handed to the network."""

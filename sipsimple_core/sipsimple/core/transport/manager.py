@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 from sipsimple.core.protocol.drop_log import DropLog
 from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.protocol.transaction_routing import stamp_source
 from sipsimple.core.transport.interface import TransportError
 from sipsimple.core.transport.stream import StreamTransport
 from sipsimple.core.transport.udp import UDPListener
 from sipsimple.core.wire.errors import SIPParseError
-from sipsimple.core.wire.message import SIPRequest, SIPResponse
+from sipsimple.core.wire.framer import FramingError
+from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.parser import parse_message
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
@@ -133,6 +136,21 @@ class Transports:
             self.dropped("Dropped %d octets from %s that are no SIP message: %s", len(data), source, error)
             return
         self._message_received(message, source)
+
+    def stream_broken(self, error: FramingError, source: Hop, local: Hop) -> None:
+        self.dropped("Closed the connection with %s: %s", source, error)
+        if self._trace is not None:
+            self._trace(True, error.head, local[1:], source[1:], source.transport)
+        try:
+            request = parse_message(error.head)
+            if not isinstance(request, SIPRequest) or request.method == "ACK" or (via := request.via) is None:
+                return
+            # 18.3: a request whose end is not known is answered, and the connection closed
+            stamp_source(request, via, source)
+            response = make_response(request, error.code, to_tag=secrets.token_hex(8))
+            self.send(response.encode(), source)
+        except (SIPParseError, TransportError):
+            return
 
     def data_sent(self, data: bytes, destination: Hop, local: Hop) -> None:
         if self._trace is not None:

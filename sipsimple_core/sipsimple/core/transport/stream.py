@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.transport.interface import ListenError, TransportError
-from sipsimple.core.wire.framer import MessageFramer
+from sipsimple.core.wire.framer import FramingError, MessageFramer
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.interfaces import IPushProducer
@@ -44,8 +44,7 @@ CHECK_INTERVAL = 5.0
 #: How long a connection may take to send the rest when the transport is closed.
 CLOSE_TIMEOUT = 2.0
 
-_PING = b"\r\n\r\n"
-_PONG = b"\r\n"
+_PONG = b"\r\n"  # RFC 5626 4.4.1
 
 
 @implementer(IPushProducer)
@@ -70,8 +69,10 @@ class StreamConnection(Protocol):
     def send(self, data: bytes) -> None:
         """Send a message, now or as soon as the connection is open and its buffer has room.
 
-        :raises TransportError: more than `MAX_BACKLOG` octets wait; the connection is closed.
+        :raises TransportError: the connection is gone; or more than `MAX_BACKLOG` octets wait, and it is closed.
         """
+        if self.closed.called:
+            raise self._error or TransportError(f"the connection with {self.hop} is closed")
         if self._writable:
             self._write(data)
             return
@@ -142,26 +143,29 @@ class StreamConnection(Protocol):
         address = transport.getHost()
         self.local = Hop(self.hop.transport, address.host, address.port)
         transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
         transport.registerProducer(self, True)
         self.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
         self.last_activity = now = self._owner.now()
-        if self.half_message_since is None and not data.strip(b"\r\n"):
-            if data.startswith(_PING) and self._writable and self.transport is not None:
-                # RFC 5626 4.4.1
-                self.transport.write(_PONG)
-            return
+        framer, owner = self._framer, self._owner.owner
+        broken: FramingError | None = None
         try:
-            messages = self._framer.feed(data)
-        except ValueError as error:
-            # 18.3: without a length there is no telling where the next message starts
-            self._owner.owner.dropped("Closed the connection with %s: %s", self.hop, error)
-            self.abort(TransportError(f"{self.hop} sent what is no SIP message: {error}"))
-            return
+            messages = framer.feed(data)
+        except FramingError as error:
+            messages, broken = error.messages, error
         for message in messages:
-            self._owner.owner.data_received(message, self.hop, self.local)
-        if not self._framer.pending:
+            owner.data_received(message, self.hop, self.local)
+        if framer.pings:
+            if self._writable and self.transport is not None:
+                self.transport.write(_PONG * framer.pings)
+            framer.pings = 0
+        if broken is not None:
+            # 18.3: where the next message starts can't be known any more
+            owner.stream_broken(broken, self.hop, self.local)
+            self.close(TransportError(f"{self.hop} sent what is no SIP message: {broken}"))
+        elif not framer.pending:
             self.half_message_since = None
         elif messages or self.half_message_since is None:
             self.half_message_since = now
