@@ -3,9 +3,23 @@
 
 from __future__ import annotations
 
-from sipsimple.core.wire import absolute_uri, errors, header_fields, headers, message, parser, reasons, sdp, tel, uri
+from sipsimple.core.wire import (
+    absolute_uri,
+    errors,
+    framer,
+    header_fields,
+    headers,
+    message,
+    parser,
+    reasons,
+    sdp,
+    tel,
+    uri,
+    validation,
+)
 from sipsimple.core.wire.absolute_uri import *
 from sipsimple.core.wire.errors import *
+from sipsimple.core.wire.framer import *
 from sipsimple.core.wire.header_fields import *
 from sipsimple.core.wire.headers import *
 from sipsimple.core.wire.message import *
@@ -14,10 +28,12 @@ from sipsimple.core.wire.reasons import *
 from sipsimple.core.wire.sdp import *
 from sipsimple.core.wire.tel import *
 from sipsimple.core.wire.uri import *
+from sipsimple.core.wire.validation import *
 
 __all__ = [
     *absolute_uri.__all__,
     *errors.__all__,
+    *framer.__all__,
     *header_fields.__all__,
     *headers.__all__,
     *message.__all__,
@@ -26,4 +42,5 @@ __all__ = [
     *sdp.__all__,
     *tel.__all__,
     *uri.__all__,
+    *validation.__all__,
 ]

@@ -52,8 +52,11 @@ class BaseParameters(dict[str, str | None]):
         return cls.__new__(cls)
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Header parameters from `text`, which starts after the first ";"."""
+    def parse(cls, text: str, skip_empty: bool = False) -> Self:
+        """Header parameters from `text`, which starts after the first ";". Raises SIPParseError.
+
+        skip_empty -- let pass parameters of no letter (";;"), which the grammar does not know
+        """
         parameters = cls.__new__(cls)
         parts = split_outside_quotes(text, ";") if '"' in text else text.split(";")
         if len(parts) > MAX_PARAMETERS:
@@ -61,6 +64,8 @@ class BaseParameters(dict[str, str | None]):
         for part in parts:
             match = _header_parameter(part)
             if match is None:
+                if skip_empty and not part.strip():
+                    continue
                 raise SIPParseError("not a parameter", part)
             name, value = match.groups()
             key = name.lower()

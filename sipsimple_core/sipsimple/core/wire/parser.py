@@ -11,7 +11,7 @@ from sipsimple.core.wire.grammar import unfold
 from sipsimple.core.wire.header_fields import HeaderFields
 from sipsimple.core.wire.message import SIPMessage, SIPRequest, SIPResponse
 
-__all__ = ["MAX_HEADERS", "MAX_HEADER_LENGTH", "MAX_MESSAGE_SIZE", "MAX_URI_LENGTH", "Defect", "parse_message"]
+__all__ = ["Defect", "parse_message"]
 
 MAX_MESSAGE_SIZE = 65535  # octets, headers and body
 MAX_HEADERS = 200  # lines; those above are not looked at

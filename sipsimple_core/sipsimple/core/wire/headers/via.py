@@ -65,6 +65,7 @@ class BaseViaHeader(BaseHeader):
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        # Empty parameters are let pass: without a Via there would be no way to answer that they are wrong.
         match = _via(text)
         if match is None:
             raise SIPParseError("not a Via header", text)
@@ -79,7 +80,7 @@ class BaseViaHeader(BaseHeader):
             if number > MAX_PORT:
                 raise SIPParseError("a port above 65535", text)
         kind = cls._parameters_type
-        via.parameters = kind.none() if parameters is None else kind.parse(parameters)
+        via.parameters = kind.none() if parameters is None else kind.parse(parameters, skip_empty=True)
         via.__class__ = cls
         return via
 
