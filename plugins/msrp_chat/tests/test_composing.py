@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import contextlib
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_prefixed_and_extended() -> None:
     ('inside', 'expected'),
     [
         ('<state>idle</state><lastactive>2003-01-27T10:43:00Z</lastactive>',
-         ComposingIndication('idle', None, datetime(2003, 1, 27, 10, 43, tzinfo=timezone.utc))),
+         ComposingIndication('idle', None, datetime(2003, 1, 27, 10, 43, tzinfo=UTC))),
         ('<state>pondering</state>', ComposingIndication('idle')),
         ('<state>active</state><refresh>0</refresh>', ComposingIndication('active')),
         ('<state>active</state><refresh>-3</refresh>', ComposingIndication('active')),
@@ -98,7 +99,7 @@ def test_broken_and_hostile(data: bytes) -> None:
         ComposingIndication,
         st.sampled_from(['active', 'idle']),
         st.none() | st.integers(1, MAX_REFRESH),
-        st.none() | st.datetimes(timezones=st.just(timezone.utc)),
+        st.none() | st.datetimes(timezones=st.just(UTC)),
         st.none() | st.sampled_from(['text/plain', 'application/x; a="<&>"']),
     )
 )
@@ -110,10 +111,8 @@ def test_round_trip(indication: ComposingIndication) -> None:
 @given(st.binary() | st.binary().map(lambda data: document('') + data) | st.text().map(document))
 def test_any_octets(data: bytes) -> None:
     """CHAT-029: an indication or a ComposingError."""
-    try:
+    with contextlib.suppress(ComposingError):
         assert parse_composing(data).state in ('active', 'idle')
-    except ComposingError:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,12 @@ _PARAMETER = re.compile(rf';\s*({_TOKEN})\s*=\s*({_TOKEN}|"(?:[^"\\\r\n]|\\.)*")
 _MAX_LENGTH = 512
 
 CHARSETS = frozenset(
-    'utf-8 utf8 us-ascii ascii utf-16 utf-16le utf-16be utf-32 gb2312 gbk gb18030 big5 shift_jis euc-jp'
-    ' iso-2022-jp euc-kr koi8-r koi8-u tis-620'.split()
-    + [f'iso-8859-{part}' for part in range(1, 17) if part != 12]
-    + [f'windows-125{part}' for part in range(9)]
+    {
+        *('utf-8', 'utf8', 'us-ascii', 'ascii', 'utf-16', 'utf-16le', 'utf-16be', 'utf-32', 'koi8-r', 'koi8-u'),
+        *('gb2312', 'gbk', 'gb18030', 'big5', 'shift_jis', 'euc-jp', 'iso-2022-jp', 'euc-kr', 'tis-620'),
+        *(f'iso-8859-{part}' for part in range(1, 17) if part != 12),
+        *(f'windows-125{part}' for part in range(9)),
+    }
 )
 """Charsets that text is decoded from. Not whatever Python knows: some of its codecs take quadratic time."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from sipsimple.streams.chat.content import decode_content, encode_content, parse_content_type
@@ -36,7 +36,6 @@ _CONTROL = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n')
 _PREFIX = re.compile(_NAME)
 _NAMESPACE = re.compile(rf'(?:({_NAME})[ \t]+)?<([^<>\s]+)>')
 _NAMESPACE_URI = re.compile(r'[^<>\s\x00-\x20\x7f]+')
-_utc = timezone.utc
 
 
 CORE_NAMESPACE = CPIMNamespace('urn:ietf:params:cpim-headers:')
@@ -49,8 +48,8 @@ class CPIMError(ValueError):
 
 def format_timestamp(timestamp: datetime) -> str:
     """A DateTime (RFC 3862 3.4, RFC 3339). One without a time zone is in local time, as in `datetime`."""
-    if timestamp.tzinfo is not _utc:
-        timestamp = timestamp.astimezone(_utc)
+    if timestamp.tzinfo is not UTC:
+        timestamp = timestamp.astimezone(UTC)
     return timestamp.isoformat()
 
 
@@ -60,7 +59,7 @@ def parse_timestamp(text: str) -> datetime | None:
         timestamp = datetime.fromisoformat(text.strip().upper())
     except ValueError:
         return None
-    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=_utc)
+    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)
 
 
 def _split(data: bytes, start: int) -> tuple[str, int]:
@@ -200,7 +199,7 @@ def parse_cpim(data: bytes) -> CPIMMessage:
 
 
 def _namespace_line(namespace: CPIMNamespace) -> str:
-    if namespace.prefix and not _PREFIX.fullmatch(namespace.prefix) or not _NAMESPACE_URI.fullmatch(namespace.uri):
+    if not (_PREFIX.fullmatch(namespace.prefix or 'x') and _NAMESPACE_URI.fullmatch(namespace.uri)):
         raise ValueError(f'not a namespace: {namespace!r}')
     return f'NS: {namespace.prefix} <{namespace.uri}>' if namespace.prefix else f'NS: <{namespace.uri}>'
 
@@ -288,5 +287,5 @@ def print_cpim(message: CPIMMessage) -> bytes:
         message.required,
         message.additional_headers,
     )
-    timestamp = format_timestamp(message.timestamp or datetime.now(_utc))
+    timestamp = format_timestamp(message.timestamp or datetime.now(UTC))
     return f'{envelope}DateTime: {timestamp}\r\n\r\nContent-Type: {content_type}\r\n\r\n'.encode() + content

@@ -1,0 +1,411 @@
+"""ChatStream: a conversation over MSRP (CHAT-001 to CHAT-032; RFC 4975, 3862, 3994)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import count
+from typing import Any, ClassVar
+
+from msrplib.errors import MSRPError
+from msrplib.handler import MessageSink, Refusal
+from msrplib.incoming import IncomingMessage
+from msrplib.outgoing import OutgoingMessage
+from msrplib.protocol import MSRPData
+from msrplib.session import MSRPSession
+from sipsimple.core import FrozenSIPURI
+from sipsimple.notification import Notification
+from sipsimple.realm import current_realm
+from sipsimple.streams.chat import notifications as _notifications  # noqa: F401
+from sipsimple.streams.chat.composers import Composers
+from sipsimple.streams.chat.composing import (
+    COMPOSING_TYPE,
+    ComposingError,
+    ComposingIndication,
+    parse_composing,
+    print_composing,
+)
+from sipsimple.streams.chat.content import decode_content, parse_content_type
+from sipsimple.streams.chat.cpim import CPIMError, parse_cpim
+from sipsimple.streams.chat.errors import ChatStreamError
+from sipsimple.streams.chat.messages import ChatIdentity, ChatMessage, CPIMIdentity, CPIMMessage
+from sipsimple.streams.chat.outgoing import CPIM_TYPE, Envelope, OutgoingText
+from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
+from sipsimple.streams.msrp.sdp import accepts_type
+from sipsimple.streams.msrp.states import OVER, StreamState
+from sipsimple.streams.msrp.transport import LIMITS
+from sipsimple.threading import call_in_sipsimple_thread
+
+__all__ = ['ChatStream', 'ChatStreamError']
+
+log = logging.getLogger('sipsimple.streams')
+
+MAX_MESSAGE_SIZE = 10 * 1024 * 1024 + 128 * 1024
+"""Octets of an incoming message: ten megabytes of content, and its envelope. More is refused with 413."""
+MAX_QUEUED_MESSAGES = 10_000
+MAX_QUEUED_OCTETS = 64 * 1024 * 1024
+"""What may be given to send_message before the stream has started."""
+MAX_EARLY_MESSAGES = 64
+MAX_EARLY_OCTETS = 1024 * 1024
+"""What the peer may send before the stream has started on this side."""
+MAX_COMPLAINTS = 10
+"""Lines in the log about what a peer sends that cannot be read, for one stream."""
+
+_SENDS = frozenset({'sendrecv', 'sendonly'})
+_RECEIVES = frozenset({'sendrecv', 'recvonly'})
+_LIMITS = replace(LIMITS, max_message_size=MAX_MESSAGE_SIZE)
+
+
+@lru_cache(maxsize=256)
+def _is_accepted(accepted: tuple[str, ...], content_type: str) -> bool:
+    try:
+        return accepts_type(accepted, parse_content_type(content_type).media_type)
+    except ValueError:
+        return False
+
+
+class ChatStream(MSRPStreamBase):
+    """A chat with the remote party of a session.
+
+    :param account: the account of the session
+    :param direction: the direction that is offered: 'sendrecv', 'sendonly', 'recvonly' or 'inactive'
+
+    Notifications: those of MSRPStreamBase, ChatStreamGotMessage, ChatStreamDidSendMessage, exactly one of
+    ChatStreamDidDeliverMessage and ChatStreamDidNotDeliverMessage for each message sent,
+    ChatStreamGotComposingIndication.
+    """
+
+    type = 'chat'
+    priority = 1
+    media_type = 'message'
+    accept_types: ClassVar[list[str]] = [CPIM_TYPE, 'text/*', COMPOSING_TYPE]
+    accept_wrapped_types: ClassVar[list[str]] = ['*']
+    use_msrp_session = True
+
+    def __init__(self, account: Any, direction: str = 'sendrecv') -> None:
+        super().__init__(account, direction)
+        self._realm = current_realm()
+        self._message_ids = count(1)
+        self._id_prefix = os.urandom(8).hex()
+        self._accepted = tuple(self.accept_types)
+        self._accepted_wrapped = (*self.accept_wrapped_types, *self.accept_types)
+        self._envelope: Envelope | None = None
+        self._queue: deque[OutgoingText] | None = deque()
+        self._queued_octets = 0
+        self._early: list[IncomingMessage] = []
+        self._early_octets = 0
+        self._composers = Composers(self._post_composing)
+        self._complaints = 0
+
+    @classmethod
+    def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> ChatStream | None:
+        """A stream for a media line `message` over TCP/MSRP or TCP/TLS/MSRP that has a path and accept-types."""
+        remote = MSRPMedia.read(remote_sdp, stream_index)
+        if remote is None or remote.media_type != cls.media_type or not remote.path or not remote.accept_types:
+            return None
+        if 'file-selector' in remote_sdp.media[stream_index].attributes:  # RFC 5547 6: that is a file
+            return None
+        stream = cls(account)
+        stream.remote_media = remote
+        return stream
+
+    def _limits(self) -> Any:
+        return _LIMITS
+
+    # Who takes part
+
+    @property
+    def local_identity(self) -> CPIMIdentity:
+        """Who we are to the remote party: the account's URI and display name."""
+        return CPIMIdentity(_address_of_record(self.account.uri), self.account.display_name)
+
+    @property
+    def remote_identity(self) -> CPIMIdentity | None:
+        """Who the remote party is; None while the session does not know."""
+        identity = getattr(self.session, 'remote_identity', None)
+        return None if identity is None else CPIMIdentity(_address_of_record(identity.uri), identity.display_name)
+
+    @property
+    def cpim_enabled(self) -> bool:
+        """Whether messages go out in CPIM envelopes; False before the stream has started."""
+        return self._envelope is not None and self._envelope.cpim
+
+    @property
+    def private_messages_allowed(self) -> bool:
+        """Whether messages may name recipients of their own (RFC 7701); False before the stream has started."""
+        return self._envelope is not None and self._envelope.private_messages
+
+    # Sending
+
+    def send_message(
+        self,
+        content: str | bytes,
+        content_type: str = 'text/plain',
+        recipients: Iterable[CPIMIdentity] | None = None,
+        courtesy_recipients: Iterable[CPIMIdentity] | None = None,
+        subject: str | None = None,
+        timestamp: datetime | None = None,
+        required: Iterable[str] | None = None,
+        additional_headers: Iterable[object] | None = None,
+    ) -> str:
+        """Send a message (CHAT-008); from any thread, returns at once. Before the stream has started it is queued.
+
+        :param content: `str`, which is sent as UTF-8 unless the content type has another charset, or `bytes`
+        :param content_type: the media type, of the wrapped message if it goes out in a CPIM envelope
+        :param recipients: for the To of the envelope; other ones than the remote party need private messages
+        :param courtesy_recipients: for its cc; they need private messages
+        :param subject: a str or MultilingualText; needs CPIM
+        :param timestamp: for its DateTime; now, when None
+        :param required: names of what the recipient must understand (RFC 3862 3.7); needs CPIM
+        :param additional_headers: CPIMHeader objects, or others with `name` and `value`; need CPIM
+        :return: the Message-ID, by which ChatStreamDidDeliverMessage and ChatStreamDidNotDeliverMessage name it
+        :raises ChatStreamError: the direction or the remote party does not allow it. Of a queued message, whose
+            recipient is not known yet, ChatStreamDidNotDeliverMessage says so later (415, 428, …).
+        :raises IllegalStateError: the stream has failed or ended
+        :raises ValueError, TypeError: a wrong argument
+        """
+        self._check_can_send()
+        text = OutgoingText(
+            self._new_id(),
+            content,
+            content_type,
+            recipients,
+            courtesy_recipients,
+            subject,
+            timestamp,
+            required,
+            additional_headers,
+        )
+        queue = self._queue
+        if queue is not None:
+            if len(queue) >= MAX_QUEUED_MESSAGES or self._queued_octets + len(text.octets) > MAX_QUEUED_OCTETS:
+                raise ChatStreamError('too many messages wait for the stream to start', 413)
+            if text.timestamp is None:
+                text.timestamp = datetime.now(UTC)
+            self._in_reactor(self._enqueue, text)
+        else:
+            assert self._envelope is not None
+            octets, full_type = self._envelope.encode(text)
+            self._in_reactor(self._send, text.message_id, octets, full_type)
+        return text.message_id
+
+    def send_composing_indication(
+        self,
+        state: str,
+        refresh: int | None,
+        last_active: datetime | None = None,
+        recipients: Iterable[CPIMIdentity] | None = None,
+    ) -> None:
+        """Tell the remote party whether a message is being composed (CHAT-021); from any thread.
+
+        Nothing is sent before the stream has started, or to a party that does not accept such indications
+        (RFC 3994 3.1); none of the notifications of messages follows.
+
+        :param state: 'active' or 'idle'
+        :param refresh: seconds after which it is said again, as long as it is so
+        :param last_active: when the user last typed
+        :param recipients: as in send_message
+        :raises ChatStreamError, IllegalStateError, ValueError, TypeError: as send_message
+        """
+        self._check_can_send()
+        document = print_composing(ComposingIndication(state, refresh, last_active))
+        text = OutgoingText(self._new_id(), document, COMPOSING_TYPE, recipients)
+        envelope = self._envelope
+        if self._queue is not None or envelope is None:
+            return
+        if envelope.accepts(COMPOSING_TYPE) or not text.is_plain:
+            octets, full_type = envelope.encode(text)
+            self._in_reactor(self._send, text.message_id, octets, full_type, 'no')
+
+    def _check_can_send(self) -> None:
+        if self._state in OVER:
+            from sipsimple.session import IllegalStateError
+
+            allowed = [state.value for state in StreamState if state not in OVER]
+            raise IllegalStateError(self._state.value, allowed, 'sending in a chat')
+        if self.direction not in _SENDS:
+            raise ChatStreamError(f'nothing can be sent in a chat that is {self.direction}')
+
+    def _new_id(self) -> str:
+        # RFC 4975 7.1: unique in the session; 64 random bits make it so elsewhere too. Safe in any thread.
+        return f'{self._id_prefix}{next(self._message_ids):x}'
+
+    def _in_reactor(self, function: Any, *arguments: Any) -> None:
+        self._realm.run(call_in_sipsimple_thread, function, *arguments)
+
+    def _enqueue(self, text: OutgoingText) -> None:
+        if self._queue is not None and self._state not in OVER:
+            self._queue.append(text)
+            self._queued_octets += len(text.octets)
+        else:
+            self._send_text(text)
+
+    def _send_text(self, text: OutgoingText) -> None:
+        """Send a message that nobody waits for to hear whether it can be sent at all."""
+        if self._envelope is None:
+            self._not_delivered(text.message_id, 481, 'the stream has ended')
+            return
+        if self.direction not in _SENDS:
+            self._not_delivered(text.message_id, 403, f'the chat is {self.direction}')
+            return
+        try:
+            octets, content_type = self._envelope.encode(text)
+        except ChatStreamError as error:
+            self._not_delivered(text.message_id, error.code, str(error))
+        else:
+            self._send(text.message_id, octets, content_type)
+
+    def _send(self, message_id: str, octets: bytes, content_type: str, success_report: str = 'yes') -> None:
+        session = self.msrp_session
+        try:
+            if session is None or self._state in OVER:
+                raise MSRPError('the stream has ended')
+            # CHAT-020: reports from end to end, and no response to each chunk but when it fails.
+            session.send_message(octets, content_type, message_id, success_report, 'partial')
+        except MSRPError as error:
+            if success_report == 'yes':
+                code = 413 if session is not None and not session.is_closed else 481
+                self._not_delivered(message_id, code, str(error))
+
+    def _not_delivered(self, message_id: str, code: int, reason: str, chunk: MSRPData | None = None) -> None:
+        self._post('ChatStreamDidNotDeliverMessage', message_id=message_id, code=code, reason=reason, chunk=chunk)
+
+    # The life of the stream
+
+    def _NH_MediaStreamDidStart(self, notification: Notification) -> None:
+        if self._state in OVER:
+            return
+        queue, self._queue = self._queue or deque(), None
+        self._queued_octets = 0
+        while queue:
+            self._send_text(queue.popleft())
+        early, self._early = self._early, []
+        for message in early:
+            self._take(message)
+
+    def _adopt(self, remote: MSRPMedia) -> None:
+        super()._adopt(remote)
+        self._envelope = Envelope(remote, self.local_identity, self.remote_identity or self.local_identity)
+
+    def validate_update(self, remote_sdp: Any, stream_index: int) -> bool:
+        if not super().validate_update(remote_sdp, stream_index):
+            return False
+        remote = MSRPMedia.read(remote_sdp, stream_index)
+        return remote is not None and (remote.port == 0 or bool(remote.accept_types))
+
+    def _closed(self) -> None:
+        self._composers.clear()
+        self._early = []
+        queue, self._queue = self._queue, None
+        for text in queue or ():
+            self._not_delivered(text.message_id, 481, 'the stream ended before it started')
+
+    # msrplib.handler.SessionHandler
+
+    def message_started(self, session: MSRPSession, chunk: MSRPData) -> Refusal | MessageSink | None:
+        if self.direction not in _RECEIVES:
+            return Refusal(403, 'The stream is not to be sent to')
+        content_type = chunk.content_type
+        if content_type is not None and not _is_accepted(self._accepted, content_type):
+            return Refusal(415)
+        return None
+
+    def message_received(self, session: MSRPSession, message: IncomingMessage) -> Refusal | None:
+        if self._queue is None:
+            return self._take(message)
+        if len(self._early) >= MAX_EARLY_MESSAGES or self._early_octets + message.size > MAX_EARLY_OCTETS:
+            return Refusal(413)
+        self._early.append(message)
+        self._early_octets += message.size
+        return None
+
+    def message_sent(self, session: MSRPSession, outgoing: OutgoingMessage, chunk: MSRPData) -> None:
+        if outgoing.success_report == 'yes':
+            self._post('ChatStreamDidSendMessage', message=chunk)
+
+    def message_delivered(self, session: MSRPSession, outgoing: OutgoingMessage, report: MSRPData) -> None:
+        status = report.status
+        reason = status.comment if status is not None and status.comment else 'OK'
+        self._post(
+            'ChatStreamDidDeliverMessage', message_id=outgoing.message_id, code=200, reason=reason, chunk=report
+        )
+
+    def message_failed(
+        self, session: MSRPSession, outgoing: OutgoingMessage, code: int, reason: str, chunk: MSRPData | None
+    ) -> None:
+        if outgoing.success_report == 'yes':
+            self._not_delivered(outgoing.message_id, code, reason, chunk)
+
+    # Receiving
+
+    def _take(self, received: IncomingMessage) -> Refusal | None:
+        if received.content_type is None:
+            return None
+        try:
+            content_type = parse_content_type(received.content_type)
+            if content_type.media_type == CPIM_TYPE:
+                message: CPIMMessage | ChatMessage = self._unwrap(received.content)
+                if not _is_accepted(self._accepted_wrapped, message.content_type):
+                    return Refusal(415)
+            else:
+                content, kept_type = decode_content(received.content, content_type)
+                message = ChatMessage(
+                    content,
+                    kept_type,
+                    self._chat_identity(self.remote_identity),
+                    [self._chat_identity(self.local_identity)],
+                    timestamp=datetime.now(UTC),
+                )
+            if parse_content_type(message.content_type).media_type == COMPOSING_TYPE:
+                self._got_composing(message)
+                return None
+        except (CPIMError, ComposingError) as error:
+            self._complain(str(error))
+            return Refusal(400)
+        if self._composers:
+            self._composers.forget(message.sender)
+        self._post('ChatStreamGotMessage', message=message)
+        return None
+
+    def _unwrap(self, octets: bytes) -> CPIMMessage:
+        message = parse_cpim(octets)
+        if message.sender is None:
+            message.sender = self.remote_identity
+        if not message.recipients:
+            message.recipients = [self.local_identity]
+        if message.timestamp is None:
+            message.timestamp = datetime.now(UTC)
+        return message
+
+    def _got_composing(self, message: CPIMMessage | ChatMessage) -> None:
+        assert isinstance(message.content, bytes) and message.sender is not None
+        indication = parse_composing(message.content)
+        self._composers.note(self._realm.reactor, message.sender, message.recipients, indication)
+        self._post_composing(message.sender, message.recipients, indication)
+
+    def _post_composing(
+        self, sender: ChatIdentity, recipients: list[ChatIdentity], indication: ComposingIndication
+    ) -> None:
+        self._post(
+            'ChatStreamGotComposingIndication', **indication._asdict(), sender=sender, recipients=list(recipients)
+        )
+
+    def _chat_identity(self, identity: ChatIdentity | None) -> ChatIdentity:
+        identity = identity or self.local_identity
+        return ChatIdentity(identity.uri, identity.display_name)
+
+    def _complain(self, what: str) -> None:
+        self._complaints += 1
+        if self._complaints <= MAX_COMPLAINTS:
+            last = ' (the last such line for this stream)' if self._complaints == MAX_COMPLAINTS else ''
+            log.warning('A chat message was refused: %s%s', what, last)
+
+
+def _address_of_record(uri: Any) -> Any:
+    """The URI without what only concerns the way to it (RFC 3261 19.1.1: parameters, headers, password)."""
+    return FrozenSIPURI(uri.host, uri.user, port=uri.port, secure=uri.secure)
