@@ -1,0 +1,62 @@
+"""The session descriptions that a session sends: an offer of its streams, or the answer to one (RFC 3264, RFC 4566).
+
+What a stream wants in its media line is the stream's business (`IMediaStream.get_local_media`); here they are put
+in their places, and media lines that nobody takes are refused.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from sipsimple.core.wire.sdp import BaseSDPMediaStream, BaseSDPSession, SDPMediaStream, SDPSession
+
+__all__ = ['answer_session', 'is_refused', 'offer_session']
+
+NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970 (RFC 5905 6)
+
+_last_id = 0
+
+
+def _new_session_id() -> int:
+    """A session id: the time in NTP format, as RFC 4566 5.2 suggests, but never the same twice in a process."""
+    global _last_id
+    _last_id = max(int(time.time()) + NTP_EPOCH, _last_id + 1)
+    return _last_id
+
+
+def _new_session(address: str, name: str, media: Iterable[BaseSDPMediaStream]) -> SDPSession:
+    session_id = _new_session_id()
+    # RFC 4566 5.3: the session name must not be empty, '-' stands for none
+    return SDPSession(
+        address,
+        id=session_id,
+        version=session_id,
+        address_type='IP6' if ':' in address else 'IP4',
+        name=' '.join(name.split()) or '-',
+        media=list(media),
+    )
+
+
+def offer_session(address: str, name: str, media: Iterable[BaseSDPMediaStream]) -> SDPSession:
+    """An offer of `media`, in this order. `address` is our IP address, `name` the user agent's name."""
+    return _new_session(address, name, media)
+
+
+def answer_session(
+    address: str, name: str, offer: BaseSDPSession, media: Mapping[int, BaseSDPMediaStream]
+) -> SDPSession:
+    """The answer to `offer` that takes the media lines with an index in `media` and refuses all others."""
+    lines = [media[index] if index in media else _refused(offered) for index, offered in enumerate(offer.media)]
+    return _new_session(address, name, lines)
+
+
+def _refused(offered: BaseSDPMediaStream) -> SDPMediaStream:
+    # RFC 3264 6: the answer has a line for each of the offer, a refused one with port 0 and a format that is
+    # there because the syntax wants one
+    return SDPMediaStream(offered.media, 0, offered.transport, formats=list(offered.formats))
+
+
+def is_refused(description: BaseSDPSession, index: int) -> bool:
+    """Whether the media line `index` is refused: port 0, or not there at all."""
+    return index >= len(description.media) or description.media[index].port == 0

@@ -1,0 +1,150 @@
+"""`SessionManager`: takes incoming calls and knows which sessions there are (SES-001 to SES-007)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sipsimple.core import WarningHeader
+from sipsimple.notification import IObserver, Notification, NotificationCenter
+from sipsimple.realm import Singleton, current_realm
+from sipsimple.session.account_choice import choose_account
+from sipsimple.session.outcome import WARNING_AGENT, Refusal, media_refusal
+from sipsimple.session.registry import SessionRegistry
+from sipsimple.session.session import Session
+from sipsimple.streams import MediaStreamRegistry
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+__all__ = ['MAX_SESSIONS', 'MAX_STREAMS', 'STOP_TIMEOUT', 'SessionManager']
+
+log = logging.getLogger('sipsimple.session')
+
+#: How many sessions there may be before incoming ones are refused.
+MAX_SESSIONS = 2000
+#: How many streams a session can be offered; media lines beyond are refused.
+MAX_STREAMS = 16
+#: Seconds after which `stop` is done although sessions are left: a BYE that nobody answers, then closing streams.
+STOP_TIMEOUT = 12.0
+
+
+@implementer(IObserver)
+class SessionManager(metaclass=Singleton):
+    """Makes a Session of each incoming INVITE that can be served, and refuses the others. A singleton.
+
+    `max_sessions` (default MAX_SESSIONS, may be set at any time) is the number of sessions from which on incoming
+    ones are answered with 486.
+
+    Notifications: `SIPSessionNewIncoming`, sent by the new session.
+    """
+
+    def __init__(self) -> None:
+        self.max_sessions = MAX_SESSIONS
+        self._registry = SessionRegistry()
+        self._serving = False
+        self._observing = False
+
+    @property
+    def sessions(self) -> list[Session]:
+        """A new list of all sessions that are neither in the state None nor terminated (SES-003, SES-004)."""
+        return self._registry.sessions
+
+    def start(self) -> None:
+        """Begin to take incoming sessions (SES-005). SIPApplication does it, in the reactor thread."""
+        self._serving = True
+        if not self._observing:
+            self._observing = True
+            NotificationCenter().add_observer(self, name='SIPInvitationChangedState')
+
+    def stop(self) -> Deferred[None]:
+        """End all sessions and take no more (SES-006). SIPApplication does it, in the reactor thread.
+
+        The Deferred fires when all of them are terminated, after STOP_TIMEOUT seconds in any case.
+        """
+        self._serving = False
+        for session in self._registry.sessions:
+            session._end_if_possible()
+        done: Deferred[None] = Deferred()
+        guard = current_realm().reactor.callLater(STOP_TIMEOUT, self._give_up, done)
+
+        def emptied() -> None:
+            if guard.active():
+                guard.cancel()
+                self._stop_observing()
+                done.callback(None)
+
+        self._registry.when_empty(emptied)
+        return done
+
+    def _give_up(self, done: Deferred[None]) -> None:
+        log.warning('%d sessions did not end in time', len(self._registry))
+        self._stop_observing()
+        done.callback(None)
+
+    def _stop_observing(self) -> None:
+        if self._observing and not self._serving:
+            self._observing = False
+            NotificationCenter().discard_observer(self, name='SIPInvitationChangedState')
+
+    def handle_notification(self, notification: Notification) -> None:
+        """A step of some invitation: a new incoming one is the manager's business."""
+        change = notification.data
+        if change.state == 'incoming' and change.prev_state is None:
+            self._receive(notification.sender, change)
+
+    def _receive(self, invitation: Any, change: Any) -> None:
+        try:
+            refusal = self._refusal_of(invitation, change) or self._make_session(invitation)
+        except Exception:
+            log.exception('An incoming INVITE could not be handled')
+            refusal = Refusal(500)
+        if refusal is not None and invitation.state == 'incoming':
+            log.debug('Refused an INVITE from %s: %d', invitation.peer_address, refusal.code)
+            invitation.send_response(refusal.code, refusal.reason, extra_headers=refusal.headers)
+
+    def _refusal_of(self, invitation: Any, change: Any) -> Refusal | None:
+        """Why an INVITE can't become a session, before it is known whose it is."""
+        if not self._serving:
+            return Refusal(480)
+        if len(self._registry) >= self.max_sessions:
+            return Refusal(486)
+        if invitation.remote_sdp_offer is None:
+            if change.body:
+                return Refusal(400, headers=(WarningHeader(399, WARNING_AGENT, 'The body is no SDP'),))
+            # RFC 3261 13.2.1 lets the callee make the offer instead
+            return Refusal(488, headers=(WarningHeader(399, WARNING_AGENT, 'An offer is needed'),))
+        return None
+
+    def _make_session(self, invitation: Any) -> Refusal | None:
+        account = choose_account(invitation)
+        if account is None:
+            return Refusal(404)
+        streams = streams_offered(account, invitation.remote_sdp_offer)
+        if not streams:
+            return media_refusal('No media type that is offered is available')
+        Session(account)._receive(invitation, streams)
+        return None
+
+
+def streams_offered(account: Any, offer: Any) -> dict[int, Any]:
+    """The streams that can be had of an offer, by the index of their media line (STR-005, STR-007).
+
+    For each line the registered classes are asked in the order of their priority; one that raises is passed over.
+    No more than MAX_STREAMS are made.
+    """
+    streams: dict[int, Any] = {}
+    for index, line in enumerate(offer.media):
+        if len(streams) >= MAX_STREAMS:
+            break
+        if line.port == 0:
+            continue  # RFC 3264 5.1: not wanted in this session
+        for stream_class in MediaStreamRegistry():
+            try:
+                stream = stream_class.new_from_sdp(account, offer, index)
+            except Exception:
+                log.exception('%s.new_from_sdp() raised', stream_class.__name__)
+                continue
+            if stream is not None:
+                streams[index] = stream
+                break
+    return streams

@@ -1,0 +1,155 @@
+"""Calling: the streams are made ready, then the INVITE goes out over one route after the other (SES-012 to SES-023).
+
+A route has worked when somebody answers over it: RFC 3261 8.1.3.1 has a transport error count as 503 and silence as
+408, and with these (16.7: and a 503 that came from a proxy) the next route is tried; RFC 3263 4.3 says the same. Any
+other final response is the remote party's word. So is a 408 or 503 that follows ringing: the phone of whom we call
+shall not ring a second time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sipsimple.core import ContactHeader, FromHeader, RouteHeader, SubjectHeader
+from sipsimple.core.engine import EngineError
+from sipsimple.core.invitation import Invitation
+from sipsimple.session.description import offer_session
+from sipsimple.session.media import Stage
+from sipsimple.session.outcome import Outcome, disconnected, internal_error, streams_failed
+from sipsimple.session.phase import SetupPhase
+from sipsimple.session.starting import Starting
+from sipsimple.session.states import Event
+from sipsimple.util import Route
+
+if TYPE_CHECKING:
+    from sipsimple.session.session import Session
+
+__all__ = ['Inviting', 'Offering']
+
+log = logging.getLogger('sipsimple.session')
+
+#: Final responses after which the next route is tried, provided that nobody was reached over this one.
+ROUTE_FAILURES = frozenset({408, 503})
+
+
+class Offering(SetupPhase):
+    """The streams that will be offered are initialized."""
+
+    def __init__(self, session: Session, to_header: Any, routes: Iterable[Route], is_focus: bool) -> None:
+        super().__init__(session)
+        self._inviting = Inviting(session, to_header, routes, is_focus)
+
+    def enter(self) -> None:
+        session = self.session
+        streams = list(session._proposal.values())
+        self.post('SIPSessionNewOutgoing', streams=list(streams))
+        if not session._heeds:
+            return  # an observer has ended it
+        for stream in streams:
+            session._media.initialize(stream, session, 'outgoing')
+
+    def stream_settled(self, stream: Any) -> None:
+        self._check()
+
+    def stream_failed(self, stream: Any, reason: str) -> None:
+        self._check()
+
+    def _check(self) -> None:
+        media = self.session._media
+        if media.any_in(Stage.INITIALIZING):
+            return
+        if not self.live_streams:
+            self.session._close(streams_failed(f'stream failed: {media.failure}'))
+            return
+        self.session._enter(self._inviting)
+
+
+class Inviting(SetupPhase):
+    """The INVITE is out, or about to go out over the next route."""
+
+    def __init__(self, session: Session, to_header: Any, routes: Iterable[Route], is_focus: bool) -> None:
+        super().__init__(session)
+        self._to_header = to_header
+        self._routes = deque(routes)
+        self._is_focus = is_focus
+        self._reached = False
+
+    def enter(self) -> None:
+        self._invite()
+
+    def _invite(self) -> None:
+        """Send an INVITE over the first of the routes that are left."""
+        session = self.session
+        if session._phase is not self:
+            return
+        # RFC 3264 5: the offer has a media line for each stream, in the order in which connect() got them
+        session._proposal = dict(enumerate(self.live_streams.values()))
+        lines = [session._media.local_media(stream, for_offer=True) for stream in session._proposal.values()]
+        if None in lines:
+            return  # a stream failed over it: stream_failed() is about to be called, and goes on without it
+        route = self._routes.popleft()
+        invitation = Invitation()
+        session._attach(invitation)
+        try:
+            self._send(invitation, route, lines)
+        except Exception as error:
+            unexpected = not isinstance(error, EngineError)
+            log.warning('An INVITE could not be sent to %s: %s', route, error, exc_info=unexpected)
+            self._route_failed(internal_error(error))
+
+    def _send(self, invitation: Any, route: Route, lines: list[Any]) -> None:
+        session = self.session
+        account, settings = session.account, session._settings
+        address = session._realm.local_ip_towards(route.address)
+        invitation.send_invite(
+            self._to_header.uri,
+            FromHeader(account.uri, account.display_name),
+            self._to_header,
+            RouteHeader(route.get_uri()),
+            # RFC 4579 5.1: isfocus tells that the Contact is a conference
+            ContactHeader(account.contact[route], parameters={'isfocus': None} if self._is_focus else None),
+            offer_session(address, settings.user_agent, lines),
+            credentials=account.credentials,
+            extra_headers=[] if session.subject is None else [SubjectHeader(session.subject)],
+            timeout=settings.sip.invite_timeout,
+        )
+
+    def stream_failed(self, stream: Any, reason: str) -> None:
+        session = self.session
+        if not self.live_streams:
+            session._close(streams_failed(f'stream failed: {reason}'))
+        elif session._invitation is None:
+            self._invite()
+
+    def invitation_changed(self, change: Any) -> None:
+        if change.state == 'connecting':
+            self.session._enter(Starting(self.session))
+        elif change.state == 'disconnected':
+            outcome = disconnected(change)
+            if outcome.code in ROUTE_FAILURES and not self._reached:
+                self._route_failed(outcome)
+            else:
+                self.session._close(outcome)
+        elif change.code is not None and 100 <= change.code < 200:
+            self._progressed(change)
+
+    def _progressed(self, change: Any) -> None:
+        if not self.session._move(Event.PROGRESS):
+            return
+        if change.code > 100:
+            self._reached = True
+        if change.code == 180:
+            self.post('SIPSessionGotRingIndication')
+        self.post('SIPSessionGotProvisionalResponse', code=change.code, reason=change.reason or '')
+
+    def _route_failed(self, outcome: Outcome) -> None:
+        session = self.session
+        session._detach()
+        if not self._routes:
+            session._close(outcome)
+        elif session._move(Event.NEXT_ROUTE):
+            log.info('A route did not work (%s), trying %s', outcome.cause, self._routes[0])
+            session._mailbox.put(self._invite)

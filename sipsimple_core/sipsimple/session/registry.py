@@ -1,0 +1,54 @@
+"""The sessions that exist: sessions enter themselves, the session manager reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sipsimple.realm import Singleton
+
+if TYPE_CHECKING:
+    from sipsimple.session.session import Session
+
+__all__ = ['SessionRegistry']
+
+
+class SessionRegistry(metaclass=Singleton):
+    """The sessions that are neither in the state None nor terminated; one registry in each realm (SES-004)."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Session, None] = {}
+        self._unfinished: set[Session] = set()
+        self._waiting: list[Callable[[], None]] = []
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """A new list of them, oldest first. May be read in any thread."""
+        return list(self._sessions)
+
+    def add(self, session: Session) -> None:
+        """Called by a session in any thread as it leaves the state None."""
+        self._sessions[session] = None
+        self._unfinished.add(session)
+
+    def remove(self, session: Session) -> None:
+        """Called by a session as it is terminated."""
+        self._sessions.pop(session, None)
+
+    def finished(self, session: Session) -> None:
+        """Called by a session, in the reactor thread, when it has told everybody that it is terminated."""
+        self._unfinished.discard(session)
+        if not self._unfinished:
+            waiting, self._waiting = self._waiting, []
+            for callback in waiting:
+                callback()
+
+    def when_empty(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once no session is left. In the reactor thread."""
+        if self._unfinished:
+            self._waiting.append(callback)
+        else:
+            callback()

@@ -1,0 +1,380 @@
+"""`Session`: a session with a remote party as applications see it (SES-008 to SES-075).
+
+The class keeps the state and checks what is asked of it, in the caller's thread; the work is done by the phases (see
+`phase`), in the reactor thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from sipsimple.configuration.settings import SIPSimpleSettings
+from sipsimple.core import BaseFromHeader, BaseToHeader, FrozenFromHeader, FrozenToHeader, ToHeader
+from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
+from sipsimple.realm import current_realm
+from sipsimple.session import notifications as _notifications  # noqa: F401
+from sipsimple.session.arguments import checked_code, checked_routes, checked_streams, checked_text
+from sipsimple.session.ending import Ending
+from sipsimple.session.errors import IllegalStateError
+from sipsimple.session.incoming import Ringing
+from sipsimple.session.mailbox import Mailbox
+from sipsimple.session.media import SessionMedia
+from sipsimple.session.outcome import Outcome, internal_error
+from sipsimple.session.outgoing import Offering
+from sipsimple.session.phase import Phase
+from sipsimple.session.registry import SessionRegistry
+from sipsimple.session.states import INITIAL, OVER, TERMINATED, TRANSITIONS, Event, State, states_allowing
+from sipsimple.session.transactions import TransactionReporter
+from sipsimple.util import Null, Route
+from zope.interface import implementer
+
+__all__ = ['Session']
+
+_INVITATION_NOTIFICATIONS = ('SIPInvitationChangedState', 'SIPInvitationGotSDPUpdate')
+
+
+@implementer(IObserver)
+class Session:
+    """A session with a remote party, made by `Session(account)` and `connect`, or announced by
+    `SIPSessionNewIncoming`.
+
+    Methods may be called from any thread. What is wrong with a call raises at once: `IllegalStateError` in a state
+    that does not allow it, `TypeError` and `ValueError` for arguments. The state has changed when a method returns;
+    everything else happens in the reactor thread and is told by notifications, with the session as their sender.
+
+    Attributes: `account`, `direction` ('incoming', 'outgoing', or None at first), `start_time` and `stop_time`
+    (aware datetimes, None before), `subject` (str or None), `remote_user_agent` (str, None until it is known),
+    `conference`, `replaced_session`, `transfer_handler` and `transfer_info` (Null where there is none). All of them
+    are to be read only.
+
+    Notifications: see `sipsimple.session.notifications`.
+    """
+
+    conference: Any = Null
+    replaced_session: Any = Null
+    transfer_handler: Any = Null
+    transfer_info: Any = Null
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        self.direction: str | None = None
+        self.subject: str | None = None
+        self.start_time: datetime | None = None
+        self.stop_time: datetime | None = None
+        self.remote_user_agent: str | None = None
+        self._realm = current_realm()
+        self._center = NotificationCenter()
+        self._registry = SessionRegistry()
+        self._state: State = INITIAL
+        self._lock = Lock()
+        self._mailbox = Mailbox(self._realm, self._broken)
+        self._media = SessionMedia(self._mailbox, self._center, self)
+        self._phase = Phase(self)
+        self._invitation: Any = None
+        self._disconnected = True  # there is no invitation, or we were told that it is over
+        self._transactions: TransactionReporter | None = None
+        self._identities: tuple[Any, Any] = (None, None)
+        self._transport: str | None = None
+        self._proposal: dict[int, Any] = {}  # the proposed streams by the index of their media line
+        self._proposed_streams: list[Any] | None = None
+        self._streams: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__} {self.direction or "new"}, {self._state or "None"}>'
+
+    # What an application asks for
+
+    def connect(
+        self,
+        to_header: BaseToHeader,
+        routes: Iterable[Route],
+        streams: Iterable[Any],
+        is_focus: bool = False,
+        subject: str | None = None,
+    ) -> None:
+        """Propose a session to `to_header`; only in the state None, which becomes `outgoing` (SES-012 to SES-023).
+
+        `routes` are tried in order until one works; `streams` (IMediaStream, at least one) are offered. `is_focus`
+        says in the Contact that this is a conference (RFC 4579), `subject` is sent as Subject.
+
+        Notifications: `SIPSessionNewOutgoing`; while it rings `SIPSessionGotRingIndication` and
+        `SIPSessionGotProvisionalResponse`; then `SIPSessionWillStart` and `SIPSessionDidStart`, or
+        `SIPSessionDidFail`.
+        """
+        if not isinstance(to_header, BaseToHeader):
+            raise TypeError(f'to_header is a ToHeader, not {type(to_header).__name__}')
+        routes = checked_routes(routes)
+        streams = checked_streams(streams)
+        subject = checked_text('subject', subject)
+        to_header = ToHeader.new(to_header)
+        realm = self._realm
+        if realm.reactor is None:
+            raise RuntimeError('there is no reactor: SIPApplication.start() comes first')
+        with self._lock:
+            self._permit(Event.CONNECT)
+            self.direction = 'outgoing'
+            self.subject = subject
+            self._proposal = dict(enumerate(streams))
+            self._proposed_streams = streams
+            self._transport = routes[0].transport
+            account = self.account
+            self._identities = FrozenFromHeader(account.uri, account.display_name), FrozenToHeader.new(to_header)
+        self._mailbox.put(self._enter, Offering(self, to_header, routes, bool(is_focus)))
+
+    def send_ring_indication(self) -> None:
+        """Tell the caller that it rings here (180); only in the state `incoming` (SES-024)."""
+        with self._lock:
+            self._permit(Event.RING)
+        self._mailbox.put(lambda: self._phase.ring())
+
+    def accept(self, streams: Iterable[Any]) -> None:
+        """Accept an incoming session with `streams`, some or all of those proposed; the others are refused.
+
+        Only in the state `incoming`, which becomes `accepting` (SES-025 to SES-028).
+
+        Notifications: `SIPSessionWillStart` and `SIPSessionDidStart`, or `SIPSessionDidFail`.
+        """
+        streams = checked_streams(streams)
+        with self._lock:
+            self._expect(Event.ACCEPT)
+            proposed = {id(stream) for stream in self._proposed_streams or ()}
+            if not all(id(stream) in proposed for stream in streams):
+                raise ValueError('only streams that were proposed can be accepted')
+            self._permit(Event.ACCEPT)
+            self._proposed_streams = streams
+        self._mailbox.put(lambda: self._phase.accept(streams))
+
+    def reject(self, code: int = 603, reason: str | None = None) -> None:
+        """Refuse an incoming session with a status code from 300 to 699, usually 486 or 603 (SES-029 to SES-033).
+
+        `reason` is the reason phrase, by default that of the RFC. Only in the state `incoming`.
+
+        Notifications: `SIPSessionDidFail`.
+        """
+        code = checked_code(code)
+        reason = checked_text('reason', reason)
+        with self._lock:
+            self._permit(Event.REJECT)
+        self._mailbox.put(lambda: self._phase.reject(code, reason))
+
+    def end(self) -> None:
+        """End the session, in whatever state but None, `terminating` and `terminated` (SES-054, SES-055).
+
+        A session that has started gets a BYE; before that the remote party gets CANCEL or 480.
+
+        Notifications: `SIPSessionWillEnd` and `SIPSessionDidEnd`; before the session has started
+        `SIPSessionDidFail` with the code 487 and the originator 'local'.
+        """
+        with self._lock:
+            self._permit(Event.END)
+        self._mailbox.put(lambda: self._phase.end())
+
+    def _end_if_possible(self) -> None:
+        """end(), or nothing where it is ending already."""
+        with self._lock:
+            if Event.END not in TRANSITIONS[self._state]:
+                return
+            self._permit(Event.END)
+        self._mailbox.put(lambda: self._phase.end())
+
+    # What an application reads
+
+    @property
+    def state(self) -> State:
+        """The state: None, or one of the strings of `sipsimple.session.states`."""
+        return self._state
+
+    @property
+    def transport(self) -> str | None:
+        """'udp', 'tcp' or 'tls', None before it is known."""
+        return self._transport
+
+    @property
+    def local_identity(self) -> BaseFromHeader | BaseToHeader | None:
+        """The local party as a FrozenFromHeader or FrozenToHeader; None unless the session is active (SES-067)."""
+        return self._identities[0]
+
+    @property
+    def remote_identity(self) -> BaseFromHeader | BaseToHeader | None:
+        """The remote party, likewise (SES-068)."""
+        return self._identities[1]
+
+    @property
+    def streams(self) -> list[Any]:
+        """A new list of the streams that are active."""
+        return list(self._streams)
+
+    @property
+    def proposed_streams(self) -> list[Any] | None:
+        """A new list of the streams that are proposed, None when no proposal is open."""
+        return None if self._proposed_streams is None else list(self._proposed_streams)
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether either party has put a stream on hold."""
+        return any(stream.on_hold for stream in self._streams)
+
+    # The state
+
+    def _expect(self, event: Event) -> None:
+        if event not in TRANSITIONS[self._state]:
+            raise IllegalStateError(self._state, states_allowing(event), event.value)
+
+    def _permit(self, event: Event) -> None:
+        """Make the transition of an application's call, or raise IllegalStateError. With the lock held."""
+        self._expect(event)
+        self._set_state(TRANSITIONS[self._state][event])
+
+    def _move(self, event: Event) -> bool:
+        """Make a transition in the mailbox; False when an application's call has just ended the session instead."""
+        with self._lock:
+            if self._state in OVER and event not in TRANSITIONS[self._state]:
+                return False
+            self._permit(event)
+            return True
+
+    def _set_state(self, state: State) -> None:
+        if self._state is INITIAL:
+            self._registry.add(self)
+        elif state == TERMINATED:
+            self._registry.remove(self)
+        self._state = state
+
+    # The phases; all in the mailbox
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase.leave()
+        self._phase = phase
+        phase.enter()
+
+    def _close(self, outcome: Outcome) -> None:
+        """The session is over, whatever its state; nothing happens if it was already."""
+        if self._phase.open and self._move(Event.CLOSE):
+            self._tear_down(outcome)
+
+    def _refuse(self, outcome: Outcome) -> None:
+        """The session refuses an INVITE that was not accepted yet."""
+        if self._phase.open and self._move(Event.REFUSE):
+            self._tear_down(outcome)
+
+    def _tear_down(self, outcome: Outcome) -> None:
+        self._enter(Ending(self, outcome))
+
+    def _finish(self) -> bool:
+        """All is torn down; False if it was before."""
+        if not self._move(Event.FINISH):
+            return False
+        self.stop_time = _now()
+        self._detach()
+        self._identities = None, None
+        self._proposal = {}
+        self._proposed_streams = None
+        self._streams = []
+        return True
+
+    def _start(self, streams: dict[int, Any]) -> None:
+        """The session has started with `streams`, by the index of their media line."""
+        self.start_time = _now()
+        self._proposal = {}
+        self._proposed_streams = None
+        self._streams = list(streams.values())
+
+    def _remove_stream(self, stream: Any) -> list[Any]:
+        """Take a stream out of the active ones; returns those that remain."""
+        self._streams = [active for active in self._streams if active is not stream]
+        return self._streams
+
+    def _broken(self, error: Exception) -> None:
+        self._close(internal_error(error))
+
+    # The signalling
+
+    def _receive(self, invitation: Any, streams: dict[int, Any]) -> None:
+        """Take over an incoming invitation that offers `streams`, by the index of their media line."""
+        with self._lock:
+            self._permit(Event.RECEIVE_INVITE)
+            self.direction = 'incoming'
+            self.subject = invitation.invite_headers.get('Subject')
+            self._proposal = streams
+            self._proposed_streams = list(streams.values())
+        self._attach(invitation)
+        self._learn()
+        self._mailbox.put(self._enter, Ringing(self))
+
+    def _attach(self, invitation: Any) -> None:
+        """Listen to an invitation."""
+        self._invitation = invitation
+        self._disconnected = False
+        assert self.direction is not None
+        self._transactions = TransactionReporter(self.direction, self._report_transaction)
+        for name in _INVITATION_NOTIFICATIONS:
+            self._center.add_observer(self, name=name, sender=invitation)
+
+    def _detach(self) -> None:
+        """Listen to the invitation no more."""
+        invitation, self._invitation = self._invitation, None
+        self._disconnected = True
+        if invitation is not None:
+            for name in _INVITATION_NOTIFICATIONS:
+                self._center.discard_observer(self, name=name, sender=invitation)
+
+    def _learn(self) -> None:
+        """Take over what the invitation knows by now."""
+        invitation = self._invitation
+        self._identities = invitation.local_identity, invitation.remote_identity
+        self._transport = invitation.transport or self._transport
+        self.remote_user_agent = invitation.remote_user_agent or self.remote_user_agent
+
+    def _report_transaction(self, **fields: Any) -> None:
+        self._center.post_notification('SIPSessionDidProcessTransaction', self, NotificationData(**fields))
+
+    def handle_notification(self, notification: Notification) -> None:
+        """A notification of the invitation."""
+        changed = notification.name == 'SIPInvitationChangedState'
+        step = self._invitation_changed if changed else self._sdp_updated
+        self._mailbox.put(step, notification.sender, notification.data)
+
+    def _invitation_changed(self, invitation: Any, change: Any) -> None:
+        if invitation is not self._invitation:
+            return
+        self._learn()
+        self._disconnected = change.state == 'disconnected'
+        assert self._transactions is not None
+        self._transactions.changed(change)
+        if self._heeds:
+            self._phase.invitation_changed(change)
+
+    def _sdp_updated(self, invitation: Any, update: Any) -> None:
+        if invitation is self._invitation and self._heeds:
+            self._phase.sdp_updated(update)
+
+    # The streams: MediaOwner
+
+    def stream_settled(self, stream: Any) -> None:
+        if self._heeds:
+            self._phase.stream_settled(stream)
+
+    def stream_failed(self, stream: Any, reason: str) -> None:
+        if self._heeds:
+            self._phase.stream_failed(stream, reason)
+
+    def stream_ended(self, stream: Any) -> None:
+        if self._heeds:
+            self._phase.stream_ended(stream)
+
+    @property
+    def _heeds(self) -> bool:
+        """Whether the phase is told what happens: not when an application's call has ended the session and the
+        phase that does so, which looks at how things are and not at what led there, is about to be entered."""
+        return not self._phase.open or self._state not in OVER
+
+    @property
+    def _settings(self) -> Any:
+        return SIPSimpleSettings()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
