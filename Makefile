@@ -26,7 +26,7 @@ $(READY): $(PROJECTS)
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
