@@ -48,6 +48,7 @@ from sipsimple.core.wire.validation import validate_request, validate_response
 
 if TYPE_CHECKING:
     from sipsimple.core.wire.headers.via import BaseViaHeader
+    from sipsimple.core.wire.message import Headers
 
 __all__ = [
     'MAX_CLIENT_TRANSACTIONS', 'MAX_LINGERING_TRANSACTIONS', 'MAX_SERVER_TRANSACTIONS', 'RETRY_AFTER',
@@ -350,7 +351,7 @@ class TransactionLayer:
         now: float,
         code: int,
         reason: str | None = None,
-        headers: Iterable[tuple[str, Any]] = (),
+        headers: Headers = (),
     ) -> None:
         """Answer a request without a transaction (8.2.7)."""
         response = make_response(request, code, reason, to_tag=self._tag(request), headers=headers)
