@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +17,7 @@ from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
 from sipsimple.streams.msrp.base import CLOSE_GRACE, START_TIMEOUT
 from sipsimple.streams.msrp.states import STATES, StreamEvent, StreamState
 from sipsimple.streams.msrp.testing import StreamPair
+from twisted.internet.protocol import ClientFactory, Protocol
 from zope.interface.verify import verifyObject
 
 
@@ -332,6 +335,44 @@ def test_garbage_on_the_connection() -> None:
     session = pair.alice.stream.msrp_session
     pair.alice.run(session._connection.transport.write, b'GET / HTTP/1.0\r\n\r\n' * 10)
     assert pair.bob.wait('MediaStreamDidFail', timeout=0.5).context == 'reading'
+
+
+@pytest.mark.parametrize(
+    'octets', [b'\r\n' * 100, b'MSRP abcd SEND\r\nTo-Path: msrp://10.0.0.1:1/x;tcp\r\n', bytes(range(256)) * 200]
+)
+def test_strangers_at_the_port(octets: bytes) -> None:
+    """STR-034: random octets and half a message, on connections of nobody: the streams do not notice."""
+    pair = StreamPair(_Plain)
+    pair.start()
+    stranger = pair.network.add_host('stranger')
+
+    class Stranger(Protocol):
+        def connectionMade(self) -> None:
+            assert self.transport is not None
+            self.transport.write(octets)
+
+    for _ in range(50):
+        factory = ClientFactory.forProtocol(Stranger)
+        stranger.connectTCP(pair.alice.realm.host.ip, pair.offer.media[0].port, factory)
+    pair.network.run_idle()
+    pair.bob.run(pair.bob.stream.msrp_session.send_message, b'hello', 'text/plain')
+    pair.network.run_until(lambda: pair.alice.stream.received == [b'hello'])
+    pair.network.advance(120)
+    assert 'MediaStreamDidFail' not in pair.alice.names()
+    assert len(pair.network.connections) == 2
+
+
+def test_nothing_is_kept_after_the_end() -> None:
+    """STR-023, MSRP-009: a stream that has ended is not held by the port, the center or a timer."""
+    pair = StreamPair(_Plain)
+    pair.start()
+    pair.end()
+    pair.network.run_idle()
+    gone = weakref.ref(pair.alice.stream)
+    pair.alice.stream = None
+    pair.alice.recorder.clear()
+    gc.collect()
+    assert gone() is None
 
 
 def test_no_port() -> None:
