@@ -35,7 +35,7 @@ TABLES = {
 # RFC 3261 figures 5 to 8 with RFC 6026, written down a second time: what is not here must raise.
 EXPECTED = {
     "INVITE client": """
-        Initial: request from TU > Calling
+        Initial: request from TU > Calling; transport error > Terminated
         Calling: timer A > Calling; timer B > Terminated; transport error > Terminated
         Calling: 1xx > Proceeding; 2xx > Accepted; 300-699 > Completed
         Proceeding: 1xx > Proceeding; 2xx > Accepted; 300-699 > Completed
@@ -46,7 +46,7 @@ EXPECTED = {
         Accepted: timer M > Terminated
     """,
     "non-INVITE client": """
-        Initial: request from TU > Trying
+        Initial: request from TU > Trying; transport error > Terminated
         Trying: timer E > Trying; timer F > Terminated; transport error > Terminated
         Trying: 1xx > Proceeding; 200-699 > Completed
         Proceeding: timer E > Proceeding; timer F > Terminated; transport error > Terminated

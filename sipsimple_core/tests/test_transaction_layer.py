@@ -651,6 +651,17 @@ def test_a_lost_connection_fails_the_requests_that_wait_for_something_over_it(ag
     assert agent.layer.client_transactions == 2
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "INVITE"])
+def test_a_hop_to_which_no_address_of_ours_leads_is_told_to_the_user_later(agent, method):
+    agent.layer._sent_by = lambda hop: {}[hop.transport]
+    agent.layer.send_request(make_request(method), TCP_PEER, agent, 0.0)
+    assert agent.told == []
+    agent.run(0.0)
+    assert agent.told == ["failed: 'tcp'", "terminated"]
+    assert agent.sent == []
+    assert agent.layer.client_transactions == 0
+
+
 def test_what_the_transport_raises_is_told_to_the_user_later(agent):
     agent.layer.send = lambda data, hop: (_ for _ in ()).throw(OSError("no route"))
     agent.layer.send_request(make_request(), PEER, agent, 0.0)

@@ -151,6 +151,8 @@ Table = Mapping[State, Mapping[Event, tuple[State | Action, ...]]]
 INVITE_CLIENT: Table = {
     State.INITIAL: {
         Event.SEND_REQUEST: (State.CALLING, Action.START_A, Action.START_B, Action.SEND_REQUEST),
+        # there is no way to the hop: the request has not been sent at all (8.1.3.1)
+        Event.TRANSPORT_ERROR: (State.TERMINATED, Action.REPORT_ERROR, Action.TERMINATE),
     },
     State.CALLING: {
         Event.TIMER_A: (State.CALLING, Action.START_A, Action.SEND_REQUEST),
@@ -201,6 +203,7 @@ INVITE_CLIENT: Table = {
 NON_INVITE_CLIENT: Table = {
     State.INITIAL: {
         Event.SEND_REQUEST: (State.TRYING, Action.START_E, Action.START_F, Action.SEND_REQUEST),
+        Event.TRANSPORT_ERROR: (State.TERMINATED, Action.REPORT_ERROR, Action.TERMINATE),
     },
     State.TRYING: {
         Event.TIMER_E: (State.TRYING, Action.START_E, Action.SEND_REQUEST),

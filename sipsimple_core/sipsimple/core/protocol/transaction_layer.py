@@ -43,6 +43,7 @@ from sipsimple.core.protocol.transaction_users import (
 )
 from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.headers.addresses import FrozenToHeader
+from sipsimple.core.wire.headers.via import BRANCH_COOKIE
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.validation import validate_request, validate_response
 
@@ -67,7 +68,8 @@ MAX_LINGERING_TRANSACTIONS = 20_000
 #: What the 503 of a full layer says, in seconds (20.33).
 RETRY_AFTER = 10
 
-_BRANCH_COOKIE = "z9hG4bK"
+#: The sent-by of a request that has no way to be sent.
+_NO_ADDRESS = ("", 0)
 
 _End = Callable[[float], object]
 
@@ -141,8 +143,14 @@ class TransactionLayer:
             raise ValueError(f"{method} has no transaction of its own: use send_ack or ClientTransaction.cancel")
         if len(self._clients) - len(self._lingering_clients) >= self.max_client_transactions:
             raise TransactionLimitError(f"there are {self.max_client_transactions} client transactions already")
-        branch, sent_by = self._add_via(request, hop)
         kind = InviteClientTransaction if method == "INVITE" else NonInviteClientTransaction
+        try:
+            sent_by = self._sent_by(hop)
+        except Exception as error:
+            transaction = kind(self, request, b"", hop, "", _NO_ADDRESS, user)
+            transaction.fail(error, now)
+            return transaction
+        branch = self._add_via(request, hop, sent_by)
         transaction = kind(self, request, request.encode(), hop, branch, sent_by, user)
         self._start(transaction, now)
         return transaction
@@ -159,9 +167,12 @@ class TransactionLayer:
         Its Via is added if it has none, so that the same request can be sent again for each repetition of the
         2xx. An error of sending is logged: the 2xx will be repeated.
         """
-        if request.via is None:
-            self._add_via(request, hop)
-        self._send_stateless(request.encode(), hop, now)
+        try:
+            if request.via is None:
+                self._add_via(request, hop, self._sent_by(hop))
+            self.send(request.encode(), hop)
+        except Exception as error:
+            self.drop_log(now, "An ACK to %s could not be sent: %s", hop, error)
 
     def start_cancel(self, cancel: SIPRequest, invite: ClientTransaction, now: float) -> None:
         """Send a CANCEL: by the way of its INVITE and with its branch (9.1). Nobody is told what comes of it."""
@@ -172,24 +183,18 @@ class TransactionLayer:
             now,
         )
 
-    def _add_via(self, request: SIPRequest, hop: Hop) -> tuple[str, tuple[str, int]]:
-        branch = _BRANCH_COOKIE + secrets.token_hex(8)
-        sent_by = self._sent_by(hop)
+    @staticmethod
+    def _add_via(request: SIPRequest, hop: Hop, sent_by: tuple[str, int]) -> str:
+        branch = BRANCH_COOKIE + secrets.token_hex(8)
         request.headers.remove("Via")
         request.headers.prepend("Via", via_line(hop, sent_by, branch))
-        return branch, sent_by
+        return branch
 
     def _start(self, transaction: ClientTransaction, now: float) -> None:
         self._clients[transaction.branch, transaction.method] = transaction
         if transaction.reliable:
             self._watch(transaction, transaction.hop)
         transaction.start(now)
-
-    def _send_stateless(self, data: bytes, hop: Hop, now: float) -> None:
-        try:
-            self.send(data, hop)
-        except Exception as error:
-            self.drop_log(now, "A message to %s could not be sent: %s", hop, error)
 
     # From the transport
 
@@ -355,7 +360,11 @@ class TransactionLayer:
     ) -> None:
         """Answer a request without a transaction (8.2.7)."""
         response = make_response(request, code, reason, to_tag=self._tag(request), headers=headers)
-        self._send_stateless(response.encode(), return_hop(via, source) if source.transport == "udp" else source, now)
+        hop = return_hop(via, source) if source.transport == "udp" else source
+        try:
+            self.send(response.encode(), hop)
+        except Exception as error:
+            self.drop_log(now, "A response to %s could not be sent: %s", hop, error)
 
     def _tag(self, request: SIPRequest) -> str:
         """A To tag of ours that is the same for all repetitions of a request (8.2.7)."""

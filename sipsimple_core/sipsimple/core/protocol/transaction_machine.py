@@ -55,13 +55,15 @@ class TransactionMachine:
         if self.state is not State.TERMINATED:
             self._happen(Event.TRANSPORT_ERROR, error, now)
 
+    def fail(self, error: Exception, now: float) -> None:
+        """The same, in the next run of the timers: no user is called from inside its own call."""
+        self._layer.timers.schedule(now, lambda now: self.transport_error(error, now))
+
     def _send(self, data: bytes, hop: Hop, now: float) -> None:
         try:
             self._layer.send(data, hop)
         except Exception as error:
-            # Reported in the next run of the timers, so that no user is called from inside its own call.
-            failure = error
-            self._layer.timers.schedule(now, lambda now: self.transport_error(failure, now))
+            self.fail(error, now)
 
     @staticmethod
     def _tell(callback: Callable[..., object], *arguments: object) -> None:

@@ -51,6 +51,8 @@ _PONG = b"\r\n"  # RFC 5626 4.4.1
 class StreamConnection(Protocol):
     """One connection; see `StreamTransport`. Attributes: `hop`, `outgoing`, `last_activity`."""
 
+    transport: Any = None
+
     def __init__(self, owner: StreamTransport, hop: Hop, outgoing: bool, now: float) -> None:
         self.hop = hop
         self.outgoing = outgoing
@@ -139,7 +141,7 @@ class StreamConnection(Protocol):
     # Protocol
 
     def connectionMade(self) -> None:
-        transport: Any = self.transport
+        transport = self.transport
         address = transport.getHost()
         self.local = Hop(self.hop.transport, address.host, address.port)
         transport.setTcpNoDelay(True)
@@ -180,7 +182,7 @@ class _Server(ServerFactory):
     def __init__(self, owner: StreamTransport) -> None:
         self._owner = owner
 
-    def buildProtocol(self, addr: IAddress) -> StreamConnection | None:
+    def buildProtocol(self, addr: IAddress | None) -> StreamConnection | None:
         return self._owner.accept(addr)
 
 
@@ -190,7 +192,7 @@ class _Client(ClientFactory):
     def __init__(self, connection: StreamConnection) -> None:
         self._connection = connection
 
-    def buildProtocol(self, addr: IAddress) -> StreamConnection:
+    def buildProtocol(self, addr: IAddress | None) -> StreamConnection:
         return self._connection
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
