@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,8 +18,18 @@ def sipsimple_settings() -> Iterable[Any]:
     return EXTENSIONS
 
 
+class PortService:
+    """Closes the MSRP ports when the application stops. Streams open them when they need them."""
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> Any:
+        """A Deferred that fires when they are closed; None when no stream ever was."""
+        module = sys.modules.get('sipsimple.streams.msrp.transport')
+        return None if module is None else module.MSRPTransport().stop()
+
+
 @hookimpl
 def sipsimple_application_services(application: Any) -> Iterable[Any]:
-    from sipsimple.streams.msrp.transport import MSRPTransportService
-
-    return (MSRPTransportService(),)
+    return (PortService(),)

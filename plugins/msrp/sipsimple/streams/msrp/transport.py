@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from msrplib.tls import TLSParameters
     from sipsimple.streams.msrp.tls import TLSIdentity
 
-__all__ = ['LIMITS', 'MSRPPort', 'MSRPTransport', 'MSRPTransportError', 'MSRPTransportService']
+__all__ = ['LIMITS', 'MSRPPort', 'MSRPTransport', 'MSRPTransportError']
 
 IDLE_TIMEOUT = 60.0
 """Seconds that a port stays open after its last stream has ended."""
@@ -198,13 +198,3 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
             self,
             NotificationData(direction=direction, data=data.decode('utf-8', 'backslashreplace')),
         )
-
-
-class MSRPTransportService:
-    """Closes the ports when the application stops (hook `sipsimple_application_services`)."""
-
-    def start(self) -> None:
-        """Nothing: ports are opened when streams need them."""
-
-    def stop(self) -> Deferred[Any]:
-        return MSRPTransport().stop()

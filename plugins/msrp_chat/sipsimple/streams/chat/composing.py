@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from sipsimple.streams.chat.content import parse_content_type
 from sipsimple.streams.chat.cpim import format_timestamp, parse_timestamp
@@ -120,6 +119,10 @@ def _refresh(text: str | None) -> int | None:
     return min(int(text), MAX_REFRESH) if len(text) <= 9 else MAX_REFRESH
 
 
+def _escape(text: str) -> str:
+    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
+
+
 def print_composing(indication: ComposingIndication) -> bytes:
     """The document.
 
@@ -132,7 +135,7 @@ def print_composing(indication: ComposingIndication) -> bytes:
         f'<?xml version="1.0" encoding="UTF-8"?>\n<isComposing xmlns="{_NAMESPACE}"><state>{state}</state>'
     ]
     if content_type is not None:
-        parts.append(f'<contenttype>{escape(parse_content_type(content_type).full)}</contenttype>')
+        parts.append(f'<contenttype>{_escape(parse_content_type(content_type).full)}</contenttype>')
     if last_active is not None:
         parts.append(f'<lastactive>{format_timestamp(last_active)}</lastactive>')
     if refresh is not None:
