@@ -29,7 +29,7 @@ from sipsimple.notification import NotificationCenter, NotificationData
 if TYPE_CHECKING:
     from sipsimple.core.engine import Engine
     from sipsimple.core.wire.headers import Credentials
-    from sipsimple.core.wire.message import Headers
+    from sipsimple.core.wire.header_fields import HeaderFields
 
 __all__ = ["Invitation"]
 
@@ -103,7 +103,7 @@ class Invitation:
         return None if hop is None else hop.transport
 
     @property
-    def invite_headers(self) -> Headers | None:
+    def invite_headers(self) -> HeaderFields | None:
         return None if self._usage is None or self._usage.initial is None else self._usage.initial.headers
 
     @property

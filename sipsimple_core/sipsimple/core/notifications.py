@@ -38,7 +38,7 @@ declare_notification(
     method=field(str | None, "method of the transaction that caused the change"),
     code=field(int | None, "status code of that transaction"),
     reason=field(str | None, "reason phrase of that code"),
-    headers=field("Headers | None", "headers of the message that caused the change"),
+    headers=field("HeaderFields | None", "headers of the message that caused the change"),
     body=field(bytes | None, "its body"),
     disconnect_reason=field(str | None, "why it ended; with `disconnected` alone"),
 )
