@@ -24,12 +24,12 @@ from zope.interface.verify import verifyObject
 class _Plain(MSRPStreamBase):
     """The least that makes a stream; its name keeps the registry of other tests free of it."""
 
-    media_type = 'message'
-    accept_types: ClassVar[list[str]] = ['text/plain']
-    accept_wrapped_types: ClassVar[list[str]] = ['*']
+    media_type = "message"
+    accept_types: ClassVar[list[str]] = ["text/plain"]
+    accept_wrapped_types: ClassVar[list[str]] = ["*"]
     use_msrp_session = True
 
-    def __init__(self, account: Any, direction: str = 'sendrecv') -> None:
+    def __init__(self, account: Any, direction: str = "sendrecv") -> None:
         super().__init__(account, direction)
         self.received: list[Any] = []
         self.requests: list[str] = []
@@ -78,7 +78,7 @@ def test_is_a_media_stream() -> None:
     stream = pair.bob.stream
     assert not (stream.hold_supported or stream.on_hold or stream.on_hold_by_local or stream.on_hold_by_remote)
     assert MSRPStreamBase not in MediaStreamRegistry()
-    assert not hasattr(MSRPStreamBase, 'new_from_sdp')
+    assert not hasattr(MSRPStreamBase, "new_from_sdp")
 
 
 def test_offer() -> None:
@@ -87,25 +87,25 @@ def test_offer() -> None:
     pair.propose()
     media = pair.offer.media[0]
     stream = pair.alice.stream
-    assert (media.media, media.transport, list(media.formats)) == ('message', 'TCP/MSRP', ['*'])
+    assert (media.media, media.transport, list(media.formats)) == ("message", "TCP/MSRP", ["*"])
     uri = stream.msrp_session.local_uri
     assert (uri.host, uri.port) == (pair.alice.realm.host.ip, media.port)
     assert len(uri.session_id) == 20
-    assert media.attributes.getfirst('path') == str(uri)
-    assert media.attributes.getfirst('accept-types') == 'text/plain'
-    assert media.attributes.getfirst('accept-wrapped-types') == '*'
-    assert media.attributes.getfirst('setup') == 'actpass'
-    assert pair.alice.names() == ['MediaStreamDidInitialize']
+    assert media.attributes.getfirst("path") == str(uri)
+    assert media.attributes.getfirst("accept-types") == "text/plain"
+    assert media.attributes.getfirst("accept-wrapped-types") == "*"
+    assert media.attributes.getfirst("setup") == "actpass"
+    assert pair.alice.names() == ["MediaStreamDidInitialize"]
 
 
 @pytest.mark.parametrize(
-    ('offer', 'answer', 'who'),
+    ("offer", "answer", "who"),
     [
-        (None, None, 'bob'),
-        (edit(('setup', 'passive'), without=('setup',)), None, 'bob'),
-        (edit(('setup', 'active'), without=('setup',)), None, 'alice'),
-        (edit(without=('setup',)), None, 'alice'),
-        (None, edit(without=('setup',)), 'alice'),
+        (None, None, "bob"),
+        (edit(("setup", "passive"), without=("setup",)), None, "bob"),
+        (edit(("setup", "active"), without=("setup",)), None, "alice"),
+        (edit(without=("setup",)), None, "alice"),
+        (None, edit(without=("setup",)), "alice"),
     ],
 )
 def test_who_connects(offer: Any, answer: Any, who: str) -> None:
@@ -116,8 +116,8 @@ def test_who_connects(offer: Any, answer: Any, who: str) -> None:
     listening = [f'{side.realm.host.ip}:{sdp.media[0].port}' for side, sdp in
                  ((pair.alice, pair.offer), (pair.bob, pair.answer))]  # fmt: skip
     assert [address == port for address, port in zip(addresses, listening, strict=True)] == [
-        who == 'bob',
-        who == 'alice',
+        who == "bob",
+        who == "alice",
     ]
     pair.end()
     assert pair.alice.names() == pair.bob.names() == [
@@ -130,13 +130,13 @@ def test_connected_before_the_answer_arrives() -> None:
     pair = StreamPair(_Plain)
     pair.propose()
     pair.accept()
-    pair.bob.wait('MediaStreamDidStart')
-    pair.bob.run(pair.bob.stream.msrp_session.send_message, b'early', 'text/plain')
+    pair.bob.wait("MediaStreamDidStart")
+    pair.bob.run(pair.bob.stream.msrp_session.send_message, b"early", "text/plain")
     pair.network.run_until(lambda: pair.alice.stream.received)
-    assert pair.alice.names() == ['MediaStreamDidInitialize']
+    assert pair.alice.names() == ["MediaStreamDidInitialize"]
     before = pair.network.now
     pair.deliver_answer()
-    assert pair.alice.names() == ['MediaStreamDidInitialize', 'MediaStreamDidStart']
+    assert pair.alice.names() == ["MediaStreamDidInitialize", "MediaStreamDidStart"]
     assert pair.network.now == before
 
 
@@ -148,9 +148,9 @@ def test_set_up_takes_one_and_a_half_round_trips() -> None:
     pair.accept()
     pair.network.advance(pair.network.latency)
     pair.deliver_answer()
-    pair.alice.wait('MediaStreamDidStart')
+    pair.alice.wait("MediaStreamDidStart")
     assert pair.network.now - began <= 3.1 * pair.network.latency
-    pair.bob.wait('MediaStreamDidStart')
+    pair.bob.wait("MediaStreamDidStart")
     assert pair.network.now - began <= 4.1 * pair.network.latency
 
 
@@ -161,16 +161,16 @@ def test_requests_reach_their_handlers() -> None:
     pair = StreamPair(_Plain)
     pair.start()
     session = pair.alice.stream.msrp_session
-    pair.alice.run(session.send_message, b'hello', 'text/plain')
-    pair.network.run_until(lambda: pair.bob.stream.received == [b'hello'])
+    pair.alice.run(session.send_message, b"hello", "text/plain")
+    pair.network.run_until(lambda: pair.bob.stream.received == [b"hello"])
     headers = {
-        'To-Path': str(pair.bob.stream.msrp_session.local_uri),
-        'From-Path': str(session.local_uri),
-        'Use-Nickname': '"Al"',
+        "To-Path": str(pair.bob.stream.msrp_session.local_uri),
+        "From-Path": str(session.local_uri),
+        "Use-Nickname": '"Al"',
     }
-    pair.alice.run(session.send_chunk, MSRPData('abcd1234', 'NICKNAME', headers=headers))
-    pair.network.run_until(lambda: 'NICKNAME' in pair.bob.stream.requests)
-    assert pair.bob.stream.requests.count('SEND') >= 1
+    pair.alice.run(session.send_chunk, MSRPData("abcd1234", "NICKNAME", headers=headers))
+    pair.network.run_until(lambda: "NICKNAME" in pair.bob.stream.requests)
+    assert pair.bob.stream.requests.count("SEND") >= 1
 
 
 def test_without_msrp_session_nothing_is_put_together() -> None:
@@ -182,7 +182,7 @@ def test_without_msrp_session_nothing_is_put_together() -> None:
     pair = StreamPair(Raw)
     pair.start()
     before = len(pair.bob.stream.requests)
-    pair.alice.run(pair.alice.stream.msrp_session.send_message, b'hello', 'text/plain')
+    pair.alice.run(pair.alice.stream.msrp_session.send_message, b"hello", "text/plain")
     pair.network.run_until(lambda: len(pair.bob.stream.requests) > before)
     pair.network.run_idle()
     assert pair.bob.stream.received == []
@@ -193,9 +193,9 @@ def test_observes_itself() -> None:
     pair = StreamPair(_Plain)
     pair.start()
     pair.end()
-    assert pair.alice.stream.seen == ['MediaStreamDidStart', 'MediaStreamDidEnd']
-    pair.alice.run(pair.alice.stream._post, 'MediaStreamDidStart')
-    assert pair.alice.stream.seen == ['MediaStreamDidStart', 'MediaStreamDidEnd']
+    assert pair.alice.stream.seen == ["MediaStreamDidStart", "MediaStreamDidEnd"]
+    pair.alice.run(pair.alice.stream._post, "MediaStreamDidStart")
+    assert pair.alice.stream.seen == ["MediaStreamDidStart", "MediaStreamDidEnd"]
 
 
 def test_end_while_connecting() -> None:
@@ -207,23 +207,23 @@ def test_end_while_connecting() -> None:
     pair.bob.run(pair.bob.stream.end)
     pair.alice.run(pair.alice.stream.end)
     pair.network.run_idle()
-    assert pair.bob.names() == ['MediaStreamDidInitialize', 'MediaStreamWillEnd', 'MediaStreamDidEnd']
-    assert pair.alice.names() == ['MediaStreamDidInitialize', 'MediaStreamWillEnd', 'MediaStreamDidEnd']
+    assert pair.bob.names() == ["MediaStreamDidInitialize", "MediaStreamWillEnd", "MediaStreamDidEnd"]
+    assert pair.alice.names() == ["MediaStreamDidInitialize", "MediaStreamWillEnd", "MediaStreamDidEnd"]
     pair.network.advance(120)
-    assert pair.bob.names()[-1] == 'MediaStreamDidEnd'
+    assert pair.bob.names()[-1] == "MediaStreamDidEnd"
     assert not pair.network.connections
 
 
-@pytest.mark.parametrize('initialized', [False, True])
+@pytest.mark.parametrize("initialized", [False, True])
 def test_end_before_start(initialized: bool) -> None:
     """STR-025: end() in every state."""
     pair = StreamPair(_Plain)
     alice = pair.alice
     alice.stream = alice.run(_Plain, alice.account)
     if initialized:
-        alice.run(alice.stream.initialize, alice.session, 'outgoing')
+        alice.run(alice.stream.initialize, alice.session, "outgoing")
     alice.run(alice.stream.end)
-    assert alice.names()[-2:] == ['MediaStreamWillEnd', 'MediaStreamDidEnd']
+    assert alice.names()[-2:] == ["MediaStreamWillEnd", "MediaStreamDidEnd"]
     assert alice.stream.state is StreamState.ENDED
 
 
@@ -233,13 +233,13 @@ def test_nobody_connects() -> None:
     pair.propose()
     pair.bob.run(pair.bob.stream.end)
     media = pair.alice.run(pair.alice.stream.get_local_media, for_offer=True)
-    edit(('setup', 'active'), without=('setup',))(media)
+    edit(("setup", "active"), without=("setup",))(media)
     pair.answer = pair.bob.describe(media)
     began = pair.network.now
     pair.deliver_answer()
-    data = pair.alice.wait('MediaStreamDidFail')
+    data = pair.alice.wait("MediaStreamDidFail")
     assert pair.network.now - began == pytest.approx(START_TIMEOUT)
-    assert data.context == 'start' and 'connection' in data.reason
+    assert data.context == "start" and "connection" in data.reason
     pair.alice.run(pair.alice.stream.end)
     assert pair.alice.names() == [
         'MediaStreamDidInitialize', 'MediaStreamDidFail', 'MediaStreamWillEnd', 'MediaStreamDidEnd',
@@ -248,45 +248,43 @@ def test_nobody_connects() -> None:
 
 def test_connection_refused() -> None:
     """STR-014, STR-034: nobody listens where the peer says it does."""
-    pair = StreamPair(_Plain, edit_offer=edit(('path', 'msrp://10.0.0.1:9999/abc;tcp'), without=('path',)))
+    pair = StreamPair(_Plain, edit_offer=edit(("path", "msrp://10.0.0.1:9999/abc;tcp"), without=("path",)))
     pair.propose()
     pair.accept()
-    data = pair.bob.wait('MediaStreamDidFail')
-    assert (data.context, data.failure is None) == ('start', False)
+    data = pair.bob.wait("MediaStreamDidFail")
+    assert (data.context, data.failure is None) == ("start", False)
 
 
 def test_wrong_session_id() -> None:
     """STR-034: the peer's port is right but its session is not: 481, and a failure that says so."""
 
     def change(media: Any) -> None:
-        path = media.attributes.getfirst('path')
-        edit(('path', path.rpartition('/')[0] + '/0000;tcp'), without=('path',))(media)
+        path = media.attributes.getfirst("path")
+        edit(("path", path.rpartition("/")[0] + "/0000;tcp"), without=("path",))(media)
 
     pair = StreamPair(_Plain, edit_offer=change)
     pair.propose()
     pair.accept()
-    assert '481' in pair.bob.wait('MediaStreamDidFail').reason
+    assert "481" in pair.bob.wait("MediaStreamDidFail").reason
 
 
 @pytest.mark.parametrize(
-    ('change', 'reason'),
+    ("change", "reason"),
     [
-        (lambda media: setattr(media, 'port', 0), 'refused'),
-        (lambda media: setattr(media, 'transport', 'TCP/TLS/MSRP'), 'no MSRP description'),
-        (edit(('path', 'nonsense'), without=('path',)), 'no MSRP description'),
+        (lambda media: setattr(media, "port", 0), "refused"),
+        (lambda media: setattr(media, "transport", "TCP/TLS/MSRP"), "no MSRP description"),
+        (edit(("path", "nonsense"), without=("path",)), "no MSRP description"),
     ],
 )
 def test_answers_that_cannot_be_used(change: Any, reason: str) -> None:
     """STR-014, STR-034: refused media, another transport, no path."""
     pair = StreamPair(_Plain)
     pair.propose()
-    media = pair.bob.run(
-        pair.bob.stream.get_local_media, for_offer=False, remote_sdp=pair.offer, stream_index=0
-    )
+    media = pair.bob.run(pair.bob.stream.get_local_media, for_offer=False, remote_sdp=pair.offer, stream_index=0)
     change(media)
     pair.answer = pair.bob.describe(media)
     pair.deliver_answer()
-    assert reason in pair.alice.wait('MediaStreamDidFail').reason
+    assert reason in pair.alice.wait("MediaStreamDidFail").reason
 
 
 def test_answer_without_this_line() -> None:
@@ -295,7 +293,7 @@ def test_answer_without_this_line() -> None:
     pair.propose()
     pair.answer = pair.bob.describe()
     pair.deliver_answer()
-    assert pair.alice.wait('MediaStreamDidFail').context == 'start'
+    assert pair.alice.wait("MediaStreamDidFail").context == "start"
 
 
 def test_peer_is_gone() -> None:
@@ -304,14 +302,14 @@ def test_peer_is_gone() -> None:
     pair.start()
     pair.bob.run(pair.bob.stream.end)
     began = pair.network.now
-    data = pair.alice.wait('MediaStreamDidFail')
-    assert data.context == 'reading' and data.failure is not None
+    data = pair.alice.wait("MediaStreamDidFail")
+    assert data.context == "reading" and data.failure is not None
     assert CLOSE_GRACE <= pair.network.now - began < CLOSE_GRACE + 1
     pair.alice.run(pair.alice.stream.end)
-    assert pair.alice.names()[-3:] == ['MediaStreamDidFail', 'MediaStreamWillEnd', 'MediaStreamDidEnd']
+    assert pair.alice.names()[-3:] == ["MediaStreamDidFail", "MediaStreamWillEnd", "MediaStreamDidEnd"]
 
 
-@pytest.mark.parametrize('late', [False, True])
+@pytest.mark.parametrize("late", [False, True])
 def test_close_after_deactivate_is_normal(late: bool) -> None:
     """STR-022: also when the BYE, and so deactivate(), comes a moment after the connection was closed."""
     pair = StreamPair(_Plain)
@@ -323,9 +321,9 @@ def test_close_after_deactivate_is_normal(late: bool) -> None:
     pair.network.advance(CLOSE_GRACE / 2)
     pair.alice.run(pair.alice.stream.deactivate)
     pair.network.advance(60)
-    assert 'MediaStreamDidFail' not in pair.alice.names()
+    assert "MediaStreamDidFail" not in pair.alice.names()
     pair.alice.run(pair.alice.stream.end)
-    assert pair.alice.names()[-1] == 'MediaStreamDidEnd'
+    assert pair.alice.names()[-1] == "MediaStreamDidEnd"
 
 
 def test_garbage_on_the_connection() -> None:
@@ -333,18 +331,18 @@ def test_garbage_on_the_connection() -> None:
     pair = StreamPair(_Plain)
     pair.start()
     session = pair.alice.stream.msrp_session
-    pair.alice.run(session._connection.transport.write, b'GET / HTTP/1.0\r\n\r\n' * 10)
-    assert pair.bob.wait('MediaStreamDidFail', timeout=0.5).context == 'reading'
+    pair.alice.run(session._connection.transport.write, b"GET / HTTP/1.0\r\n\r\n" * 10)
+    assert pair.bob.wait("MediaStreamDidFail", timeout=0.5).context == "reading"
 
 
 @pytest.mark.parametrize(
-    'octets', [b'\r\n' * 100, b'MSRP abcd SEND\r\nTo-Path: msrp://10.0.0.1:1/x;tcp\r\n', bytes(range(256)) * 200]
+    "octets", [b"\r\n" * 100, b"MSRP abcd SEND\r\nTo-Path: msrp://10.0.0.1:1/x;tcp\r\n", bytes(range(256)) * 200]
 )
 def test_strangers_at_the_port(octets: bytes) -> None:
     """STR-034: random octets and half a message, on connections of nobody: the streams do not notice."""
     pair = StreamPair(_Plain)
     pair.start()
-    stranger = pair.network.add_host('stranger')
+    stranger = pair.network.add_host("stranger")
 
     class Stranger(Protocol):
         def connectionMade(self) -> None:
@@ -355,10 +353,10 @@ def test_strangers_at_the_port(octets: bytes) -> None:
         factory = ClientFactory.forProtocol(Stranger)
         stranger.connectTCP(pair.alice.realm.host.ip, pair.offer.media[0].port, factory)
     pair.network.run_idle()
-    pair.bob.run(pair.bob.stream.msrp_session.send_message, b'hello', 'text/plain')
-    pair.network.run_until(lambda: pair.alice.stream.received == [b'hello'])
+    pair.bob.run(pair.bob.stream.msrp_session.send_message, b"hello", "text/plain")
+    pair.network.run_until(lambda: pair.alice.stream.received == [b"hello"])
     pair.network.advance(120)
-    assert 'MediaStreamDidFail' not in pair.alice.names()
+    assert "MediaStreamDidFail" not in pair.alice.names()
     assert len(pair.network.connections) == 2
 
 
@@ -381,59 +379,59 @@ def test_no_port() -> None:
     pair.alice.realm.set_reactor(None)
     alice = pair.alice
     alice.stream = alice.run(_Plain, alice.account)
-    alice.run(alice.stream.initialize, alice.session, 'outgoing')
-    assert alice.all('MediaStreamDidFail')[0].data.context == 'initialize'
+    alice.run(alice.stream.initialize, alice.session, "outgoing")
+    assert alice.all("MediaStreamDidFail")[0].data.context == "initialize"
     alice.run(alice.stream.end)
-    assert alice.names() == ['MediaStreamDidFail', 'MediaStreamWillEnd', 'MediaStreamDidEnd']
+    assert alice.names() == ["MediaStreamDidFail", "MediaStreamWillEnd", "MediaStreamDidEnd"]
 
 
 def test_tls() -> None:
     """CHAT-003, STR-014: TCP/TLS/MSRP with msrps, each certificate known by its fingerprint (RFC 4975 14.4)."""
-    pair = StreamPair(_Plain, transport='tls')
+    pair = StreamPair(_Plain, transport="tls")
     pair.start()
     for sdp in (pair.offer, pair.answer):
         media = sdp.media[0]
-        assert media.transport == 'TCP/TLS/MSRP'
-        assert media.attributes.getfirst('path').startswith('msrps://')
-        assert media.attributes.getfirst('fingerprint').startswith('SHA-256 ')
-    pair.alice.run(pair.alice.stream.msrp_session.send_message, b'secret', 'text/plain')
-    pair.network.run_until(lambda: pair.bob.stream.received == [b'secret'])
-    assert not any(b'secret' in bytes(packet.data) for packet in pair.network.packets)
+        assert media.transport == "TCP/TLS/MSRP"
+        assert media.attributes.getfirst("path").startswith("msrps://")
+        assert media.attributes.getfirst("fingerprint").startswith("SHA-256 ")
+    pair.alice.run(pair.alice.stream.msrp_session.send_message, b"secret", "text/plain")
+    pair.network.run_until(lambda: pair.bob.stream.received == [b"secret"])
+    assert not any(b"secret" in bytes(packet.data) for packet in pair.network.packets)
 
 
-@pytest.mark.parametrize('who', ['offerer', 'answerer'])
-@pytest.mark.parametrize('early', [False, True])
+@pytest.mark.parametrize("who", ["offerer", "answerer"])
+@pytest.mark.parametrize("early", [False, True])
 def test_tls_with_the_certificate_of_somebody_else(who: str, early: bool) -> None:
     """STR-034: RFC 4975 14.4: a certificate that was not announced is nobody's, early or late."""
-    wrong = edit(('fingerprint', 'SHA-256 ' + ':'.join(['AB'] * 32)), without=('fingerprint',))
-    options = {'edit_offer' if who == 'offerer' else 'edit_answer': wrong}
-    pair = StreamPair(_Plain, transport='tls', **options)
+    wrong = edit(("fingerprint", "SHA-256 " + ":".join(["AB"] * 32)), without=("fingerprint",))
+    options = {"edit_offer" if who == "offerer" else "edit_answer": wrong}
+    pair = StreamPair(_Plain, transport="tls", **options)
     pair.propose()
     pair.accept()
     if early:
         pair.network.advance(1)
     pair.deliver_answer()
-    side = pair.bob if who == 'offerer' else pair.alice
-    side.wait('MediaStreamDidFail')
-    assert 'MediaStreamDidStart' not in side.names()
+    side = pair.bob if who == "offerer" else pair.alice
+    side.wait("MediaStreamDidFail")
+    assert "MediaStreamDidStart" not in side.names()
 
 
 def test_tls_without_fingerprint() -> None:
     """STR-034: a peer that announces no fingerprint needs a certificate of an authority; ours is self-made."""
-    pair = StreamPair(_Plain, transport='tls', edit_offer=edit(without=('fingerprint',)))
+    pair = StreamPair(_Plain, transport="tls", edit_offer=edit(without=("fingerprint",)))
     pair.propose()
     pair.accept()
-    assert pair.bob.wait('MediaStreamDidFail').context == 'start'
+    assert pair.bob.wait("MediaStreamDidFail").context == "start"
 
 
 def test_tls_certificate_that_cannot_be_read() -> None:
     """STR-011: a wrong path in the settings fails the stream in initialize(), and says so."""
-    pair = StreamPair(_Plain, transport='tls')
+    pair = StreamPair(_Plain, transport="tls")
     alice = pair.alice
-    alice.run(SIPSimpleSettings).tls.certificate = '/nowhere/certificate.pem'
+    alice.run(SIPSimpleSettings).tls.certificate = "/nowhere/certificate.pem"
     alice.stream = alice.run(_Plain, alice.account)
-    alice.run(alice.stream.initialize, alice.session, 'outgoing')
-    assert 'certificate' in alice.all('MediaStreamDidFail')[0].data.reason
+    alice.run(alice.stream.initialize, alice.session, "outgoing")
+    assert "certificate" in alice.all("MediaStreamDidFail")[0].data.reason
 
 
 def test_update() -> None:
@@ -442,20 +440,20 @@ def test_update() -> None:
     pair.start()
     stream = pair.alice.stream
     held = pair.answer.thawed()
-    edit(('recvonly', ''))(held.media[0])
+    edit(("recvonly", ""))(held.media[0])
     assert pair.alice.run(stream.validate_update, held, 0)
-    assert stream.direction == 'sendrecv'
+    assert stream.direction == "sendrecv"
     pair.alice.run(stream.update, pair.offer, held, 0)
-    assert stream.direction == 'sendonly'
+    assert stream.direction == "sendonly"
     moved = pair.answer.thawed()
-    edit(('path', 'msrp://10.0.0.9:1/x;tcp'), without=('path',))(moved.media[0])
+    edit(("path", "msrp://10.0.0.9:1/x;tcp"), without=("path",))(moved.media[0])
     assert not pair.alice.run(stream.validate_update, moved, 0)
     removed = pair.answer.thawed()
     removed.media[0].port = 0
     assert pair.alice.run(stream.validate_update, removed, 0)
     assert not pair.alice.run(stream.validate_update, pair.answer, 7)
     again = pair.alice.run(stream.get_local_media, for_offer=True)
-    assert again.attributes.getfirst('path') == str(stream.msrp_session.local_uri)
+    assert again.attributes.getfirst("path") == str(stream.msrp_session.local_uri)
 
 
 def test_next_route_has_another_address() -> None:
@@ -463,9 +461,9 @@ def test_next_route_has_another_address() -> None:
     pair = StreamPair(_Plain)
     alice = pair.alice
     pair.propose()
-    alice.session.route = alice.session.route.__class__('127.0.0.1', 5060, 'udp')
+    alice.session.route = alice.session.route.__class__("127.0.0.1", 5060, "udp")
     media = alice.run(alice.stream.get_local_media, for_offer=True)
-    assert '127.0.0.1' in media.attributes.getfirst('path')
+    assert "127.0.0.1" in media.attributes.getfirst("path")
     alice.run(alice.stream.end)
 
 
@@ -474,11 +472,11 @@ def test_wrong_calls() -> None:
     pair = StreamPair(_Plain)
     pair.start()
     with pytest.raises(IllegalStateError):
-        pair.alice.run(pair.alice.stream.initialize, pair.alice.session, 'outgoing')
+        pair.alice.run(pair.alice.stream.initialize, pair.alice.session, "outgoing")
     with pytest.raises(IllegalStateError):
         pair.alice.run(pair.alice.stream.start, pair.offer, pair.answer, 0)
     with pytest.raises(ValueError):
-        pair.alice.run(_Plain, pair.alice.account, 'both')
+        pair.alice.run(_Plain, pair.alice.account, "both")
     pair.end()
     with pytest.raises(RuntimeError):
         pair.alice.run(pair.alice.stream.get_local_media, for_offer=True)

@@ -11,13 +11,13 @@ from sipsimple.streams import MediaStreamRegistry
 
 def test_example() -> None:
     """MSRP-001, MSRP-003..007: a stream of a third party, as the README has it, and its test."""
-    text = (Path(__file__).parent.parent / 'README.md').read_text()
-    blocks = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 2
-    namespace: dict[str, Any] = {'__name__': 'readme'}
+    namespace: dict[str, Any] = {"__name__": "readme"}
     try:
         for block in blocks:
             exec(block, namespace)
-        assert namespace['pair'].alice.stream.result == 5
+        assert namespace["pair"].alice.stream.result == 5
     finally:
-        MediaStreamRegistry().unregister(namespace['CounterStream'])
+        MediaStreamRegistry().unregister(namespace["CounterStream"])

@@ -16,8 +16,8 @@ from sipsimple.testing.network import MemoryNetwork
 
 
 class _Stream(MSRPStreamBase):
-    media_type = 'message'
-    accept_types = ['text/plain']
+    media_type = "message"
+    accept_types = ["text/plain"]
 
     @classmethod
     def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> Any:
@@ -25,7 +25,7 @@ class _Stream(MSRPStreamBase):
 
 
 def listening(side: Side) -> set[int]:
-    return {port for _, port in side.realm.host._bound['tcp']}
+    return {port for _, port in side.realm.host._bound["tcp"]}
 
 
 def test_streams_share_a_port() -> None:
@@ -34,10 +34,10 @@ def test_streams_share_a_port() -> None:
     first.propose()
     alice = first.alice
     second = alice.run(_Stream, alice.account)
-    alice.run(second.initialize, alice.session, 'outgoing')
+    alice.run(second.initialize, alice.session, "outgoing")
     media = alice.run(second.get_local_media, for_offer=True)
     assert media.port == first.offer.media[0].port
-    assert media.attributes.getfirst('path') != first.offer.media[0].attributes.getfirst('path')
+    assert media.attributes.getfirst("path") != first.offer.media[0].attributes.getfirst("path")
     assert len(listening(alice)) == 1
 
 
@@ -51,13 +51,13 @@ def test_port_closes_when_nobody_uses_it() -> None:
     pair.network.advance(IDLE_TIMEOUT / 2)
     assert listening(pair.alice)
     again = pair.alice.run(_Stream, pair.alice.account)
-    pair.alice.run(again.initialize, pair.alice.session, 'outgoing')
+    pair.alice.run(again.initialize, pair.alice.session, "outgoing")
     pair.network.advance(2 * IDLE_TIMEOUT)
     assert listening(pair.alice)
     pair.alice.run(again.end)
     pair.network.advance(IDLE_TIMEOUT + 1)
     assert not listening(pair.alice)
-    pair.alice.run(pair.alice.run(_Stream, pair.alice.account).initialize, pair.alice.session, 'outgoing')
+    pair.alice.run(pair.alice.run(_Stream, pair.alice.account).initialize, pair.alice.session, "outgoing")
     assert listening(pair.alice)
 
 
@@ -75,7 +75,7 @@ def test_port_closes_with_the_application() -> None:
 
 def test_port_in_use() -> None:
     """STR-011: no free port is an MSRPTransportError."""
-    side = Side(MemoryNetwork(), 'alice')
+    side = Side(MemoryNetwork(), "alice")
     side.realm.host._free_port = lambda transport: 7  # type: ignore[method-assign]
     side.realm.host.listenTCP = _in_use  # type: ignore[method-assign]
     with pytest.raises(MSRPTransportError):
@@ -85,11 +85,11 @@ def test_port_in_use() -> None:
 def _in_use(*arguments: Any, **options: Any) -> Any:
     from twisted.internet.error import CannotListenError
 
-    raise CannotListenError('', 7, OSError('in use'))
+    raise CannotListenError("", 7, OSError("in use"))
 
 
 def traced(side: Side) -> list[tuple[str, str]]:
-    return [(found.data.direction, found.data.data) for found in side.all('MSRPTransportTrace')]
+    return [(found.data.direction, found.data.data) for found in side.all("MSRPTransportTrace")]
 
 
 def test_trace(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,30 +99,30 @@ def test_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     pair.end()
     assert not traced(pair.alice)
     transport = pair.alice.run(MSRPTransport)
-    monkeypatch.setattr(transport, '_settings', SimpleNamespace(logs=SimpleNamespace(trace_msrp=True)))
+    monkeypatch.setattr(transport, "_settings", SimpleNamespace(logs=SimpleNamespace(trace_msrp=True)))
     pair.alice.run(
         transport.handle_notification,
-        SimpleNamespace(name='CFGSettingsObjectDidChange', data=SimpleNamespace(modified={'logs.trace_msrp': 1})),
+        SimpleNamespace(name="CFGSettingsObjectDidChange", data=SimpleNamespace(modified={"logs.trace_msrp": 1})),
     )
     again = StreamPair.__new__(StreamPair)
     again.__dict__.update(vars(pair))
     again.start()
-    pair.alice.run(again.alice.stream.msrp_session.send_message, b'h\xffi', 'text/plain')
-    pair.network.run_until(lambda: any('h\\xffi' in text for _, text in traced(pair.alice)))
+    pair.alice.run(again.alice.stream.msrp_session.send_message, b"h\xffi", "text/plain")
+    pair.network.run_until(lambda: any("h\\xffi" in text for _, text in traced(pair.alice)))
     directions = {direction for direction, _ in traced(pair.alice)}
-    assert directions == {'incoming', 'outgoing'}
-    assert all(found.sender is transport for found in pair.alice.all('MSRPTransportTrace'))
+    assert directions == {"incoming", "outgoing"}
+    assert all(found.sender is transport for found in pair.alice.all("MSRPTransportTrace"))
 
 
 def test_library_log() -> None:
     """MSRP-011: a line of the library's log is posted without a sender, with its level."""
-    side = Side(MemoryNetwork(), 'alice')
+    side = Side(MemoryNetwork(), "alice")
     side.run(MSRPTransport)
     side.run(MSRPTransport)
-    side.run(logging.getLogger('msrplib').error, 'gone %d', 3)
-    (found,) = side.all('MSRPLibraryLog')
-    assert (found.sender, found.data.message, found.data.level) == (None, 'gone 3', LogLevel.ERROR)
-    assert str(found.data.level) == 'ERROR'
+    side.run(logging.getLogger("msrplib").error, "gone %d", 3)
+    (found,) = side.all("MSRPLibraryLog")
+    assert (found.sender, found.data.message, found.data.level) == (None, "gone 3", LogLevel.ERROR)
+    assert str(found.data.level) == "ERROR"
     assert LogLevel.of(1) is LogLevel.DEBUG and LogLevel.of(45) is LogLevel.ERROR
 
 
@@ -131,11 +131,11 @@ def test_failing_observer_does_not_matter(observer_errors: list[Any]) -> None:
 
     class Bad:
         def handle_notification(self, notification: Any) -> None:
-            raise RuntimeError('bad')
+            raise RuntimeError("bad")
 
-    side = Side(MemoryNetwork(), 'alice')
+    side = Side(MemoryNetwork(), "alice")
     side.run(MSRPTransport)
-    side.run(lambda: NotificationCenter().add_observer(Bad(), name='MSRPLibraryLog'))
-    side.run(logging.getLogger('msrplib').warning, 'x')
+    side.run(lambda: NotificationCenter().add_observer(Bad(), name="MSRPLibraryLog"))
+    side.run(logging.getLogger("msrplib").warning, "x")
     assert len(observer_errors) == 1
     assert NotificationData

@@ -16,7 +16,7 @@ from sipsimple.streams.chat.composing import (
     print_composing,
 )
 
-NAMESPACE = 'urn:ietf:params:xml:ns:im-iscomposing'
+NAMESPACE = "urn:ietf:params:xml:ns:im-iscomposing"
 
 
 def document(inside: str, prolog: str = '<?xml version="1.0" encoding="UTF-8"?>') -> bytes:
@@ -32,16 +32,16 @@ def test_example_of_the_rfc() -> None:
       <contenttype>text/plain</contenttype>
       <refresh>90</refresh>
     </isComposing>""".encode()
-    assert parse_composing(data) == ComposingIndication('active', 90, None, 'text/plain')
+    assert parse_composing(data) == ComposingIndication("active", 90, None, "text/plain")
 
 
 def test_prefixed_and_extended() -> None:
     """CHAT-029: RFC 3994 4: elements of other namespaces are passed over."""
     data = (
         f'<c:isComposing xmlns:c="{NAMESPACE}" xmlns:o="urn:o"><o:state>idle</o:state><o:x><c:state>idle</c:state>'
-        '</o:x><c:state> active </c:state></c:isComposing>'
+        "</o:x><c:state> active </c:state></c:isComposing>"
     )
-    assert parse_composing(data.encode('utf-16')) == ComposingIndication('active')
+    assert parse_composing(data.encode("utf-16")) == ComposingIndication("active")
 
 
 @pytest.mark.parametrize(
@@ -63,29 +63,27 @@ def test_values(inside: str, expected: ComposingIndication) -> None:
     assert parse_composing(document(inside)) == expected
 
 
-LAUGHS = (
-    '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>'
-)
+LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>'
 
 
 @pytest.mark.parametrize(
-    'data',
+    "data",
     [
-        b'',
-        b'active',
-        document(''),
-        document('<state>active'),
-        b'<isComposing><state>active</state></isComposing>',
+        b"",
+        b"active",
+        document(""),
+        document("<state>active"),
+        b"<isComposing><state>active</state></isComposing>",
         b'<other xmlns="urn:o"/>',
-        document('<state>&c;</state>', LAUGHS),
-        document('<state>active</state>', '<!DOCTYPE isComposing SYSTEM "http://127.0.0.1:9/dtd">'),
-        document('<state>&e;</state>', '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'),
-        document('<state>active</state>', '<?xml version="1.0" encoding="punycode"?>'),
-        document('<state>active</state>', '<?xml version="1.0" encoding="no-such"?>'),
-        document(f'<state>{"a" * 5000}</state>'),
-        document(f'<state>active</state><!--{"a" * 20000}-->'),
-        document('<a>' * 100 + '</a>' * 100 + '<state>active</state>'),
-        document('<state>active\x00</state>'),
+        document("<state>&c;</state>", LAUGHS),
+        document("<state>active</state>", '<!DOCTYPE isComposing SYSTEM "http://127.0.0.1:9/dtd">'),
+        document("<state>&e;</state>", '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'),
+        document("<state>active</state>", '<?xml version="1.0" encoding="punycode"?>'),
+        document("<state>active</state>", '<?xml version="1.0" encoding="no-such"?>'),
+        document(f"<state>{'a' * 5000}</state>"),
+        document(f"<state>active</state><!--{'a' * 20000}-->"),
+        document("<a>" * 100 + "</a>" * 100 + "<state>active</state>"),
+        document("<state>active\x00</state>"),
     ],
 )
 def test_broken_and_hostile(data: bytes) -> None:
@@ -97,10 +95,10 @@ def test_broken_and_hostile(data: bytes) -> None:
 @given(
     st.builds(
         ComposingIndication,
-        st.sampled_from(['active', 'idle']),
+        st.sampled_from(["active", "idle"]),
         st.none() | st.integers(1, MAX_REFRESH),
         st.none() | st.datetimes(timezones=st.just(UTC)),
-        st.none() | st.sampled_from(['text/plain', 'application/x; a="<&>"']),
+        st.none() | st.sampled_from(["text/plain", 'application/x; a="<&>"']),
     )
 )
 def test_round_trip(indication: ComposingIndication) -> None:
@@ -108,21 +106,21 @@ def test_round_trip(indication: ComposingIndication) -> None:
     assert parse_composing(print_composing(indication)) == indication
 
 
-@given(st.binary() | st.binary().map(lambda data: document('') + data) | st.text().map(document))
+@given(st.binary() | st.binary().map(lambda data: document("") + data) | st.text().map(document))
 def test_any_octets(data: bytes) -> None:
     """CHAT-029: an indication or a ComposingError."""
     with contextlib.suppress(ComposingError):
-        assert parse_composing(data).state in ('active', 'idle')
+        assert parse_composing(data).state in ("active", "idle")
 
 
 @pytest.mark.parametrize(
-    ('indication', 'error'),
+    ("indication", "error"),
     [
-        (ComposingIndication('typing'), ValueError),
-        (ComposingIndication('active', 0), ValueError),
-        (ComposingIndication('active', 1.5), TypeError),  # type: ignore[arg-type]
-        (ComposingIndication('active', True), TypeError),
-        (ComposingIndication('active', 1, None, 'x'), ValueError),
+        (ComposingIndication("typing"), ValueError),
+        (ComposingIndication("active", 0), ValueError),
+        (ComposingIndication("active", 1.5), TypeError),  # type: ignore[arg-type]
+        (ComposingIndication("active", True), TypeError),
+        (ComposingIndication("active", 1, None, "x"), ValueError),
     ],
 )
 def test_wrong_arguments(indication: ComposingIndication, error: type[Exception]) -> None:

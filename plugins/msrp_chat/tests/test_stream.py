@@ -28,8 +28,8 @@ from sipsimple.streams.msrp.testing import Side, StreamPair
 from sipsimple.streams.msrp.transport import REPORT_TIMEOUT
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-PRIVATE = ('chatroom', 'nickname private-messages')
-CAROL = CPIMIdentity('sip:carol@example.com', 'Carol')
+PRIVATE = ("chatroom", "nickname private-messages")
+CAROL = CPIMIdentity("sip:carol@example.com", "Carol")
 
 
 def edit(*attributes: tuple[str, str], without: tuple[str, ...] = ()) -> Any:
@@ -42,8 +42,8 @@ def edit(*attributes: tuple[str, str], without: tuple[str, ...] = ()) -> Any:
 
 def accepts(types: str, wrapped: str | None = None) -> Any:
     """An edit of bob's answer."""
-    more = [('accept-wrapped-types', wrapped)] if wrapped is not None else []
-    return edit(('accept-types', types), *more, without=('accept-types', 'accept-wrapped-types'))
+    more = [("accept-wrapped-types", wrapped)] if wrapped is not None else []
+    return edit(("accept-types", types), *more, without=("accept-types", "accept-wrapped-types"))
 
 
 def started(**options: Any) -> StreamPair:
@@ -58,30 +58,30 @@ def say(pair: StreamPair, *arguments: Any, **options: Any) -> str:
 
 
 def heard(pair: StreamPair, number: int = 1) -> Any:
-    return pair.bob.wait('ChatStreamGotMessage', number).message
+    return pair.bob.wait("ChatStreamGotMessage", number).message
 
 
 def results(side: Side) -> dict[str, list[tuple[str, int]]]:
     """What became of each message: (notification, code), in order."""
     found: dict[str, list[tuple[str, int]]] = {}
     for notification in side.recorder:
-        if notification.name in ('ChatStreamDidDeliverMessage', 'ChatStreamDidNotDeliverMessage'):
+        if notification.name in ("ChatStreamDidDeliverMessage", "ChatStreamDidNotDeliverMessage"):
             data = notification.data
             found.setdefault(data.message_id, []).append((notification.name[10:], data.code))
     return found
 
 
-DELIVERED = [('DidDeliverMessage', 200)]
+DELIVERED = [("DidDeliverMessage", 200)]
 
 
 def failed(code: int) -> list[tuple[str, int]]:
-    return [('DidNotDeliverMessage', code)]
+    return [("DidNotDeliverMessage", code)]
 
 
 def raw(pair: StreamPair, content: bytes, content_type: str) -> str:
     """A message that alice's stream would not send, by its session; returns its id."""
     session = pair.alice.stream.msrp_session
-    message_id: str = pair.alice.run(session.send_message, content, content_type, None, 'yes', 'partial').message_id
+    message_id: str = pair.alice.run(session.send_message, content, content_type, None, "yes", "partial").message_id
     return message_id
 
 
@@ -91,16 +91,16 @@ def raw(pair: StreamPair, content: bytes, content_type: str) -> str:
 def test_message_and_its_notifications() -> None:
     """CHAT-001, CHAT-006, CHAT-010, CHAT-025..028, CHAT-032: sent, got, delivered, under the id that was returned."""
     pair = started()
-    message_id = say(pair, 'hello')
+    message_id = say(pair, "hello")
     message = heard(pair)
-    delivered = pair.alice.wait('ChatStreamDidDeliverMessage')
-    sent = pair.alice.all('ChatStreamDidSendMessage')
+    delivered = pair.alice.wait("ChatStreamDidDeliverMessage")
+    sent = pair.alice.all("ChatStreamDidSendMessage")
     assert isinstance(message, CPIMMessage)
-    assert (message.content, message.content_type) == ('hello', 'text/plain')
-    assert message.sender == CPIMIdentity(pair.alice.uri, 'Alice')
-    assert message.recipients == [CPIMIdentity(pair.bob.uri, 'Bob')]
-    assert (delivered.message_id, delivered.code, delivered.reason) == (message_id, 200, 'OK')
-    assert isinstance(delivered.chunk, MSRPData) and delivered.chunk.method == 'REPORT'
+    assert (message.content, message.content_type) == ("hello", "text/plain")
+    assert message.sender == CPIMIdentity(pair.alice.uri, "Alice")
+    assert message.recipients == [CPIMIdentity(pair.bob.uri, "Bob")]
+    assert (delivered.message_id, delivered.code, delivered.reason) == (message_id, 200, "OK")
+    assert isinstance(delivered.chunk, MSRPData) and delivered.chunk.method == "REPORT"
     assert len(sent) == 1 and sent[0].data.message.message_id == message_id
     assert sent[0].sender is pair.alice.stream
     pair.end()
@@ -111,44 +111,44 @@ def test_wire_form() -> None:
     """CHAT-005, CHAT-011, CHAT-020: Message/CPIM, Failure-Report: partial, Success-Report: yes, no 200 to a SEND."""
     pair = started()
     chunks: list[Any] = []
-    pair.bob.stream._request_handlers = {'SEND': chunks.append, 'REPORT': chunks.append}
-    say(pair, 'hello', 'text/html')
-    pair.alice.wait('ChatStreamDidDeliverMessage')
+    pair.bob.stream._request_handlers = {"SEND": chunks.append, "REPORT": chunks.append}
+    say(pair, "hello", "text/html")
+    pair.alice.wait("ChatStreamDidDeliverMessage")
     (chunk,) = chunks
-    assert chunk.content_type.lower() == 'message/cpim'
-    assert (chunk.failure_report, chunk.success_report) == ('partial', 'yes')
-    assert b'Content-Type: text/html; charset=utf-8' in chunk.data
-    assert pair.alice.all('ChatStreamDidDeliverMessage')[0].data.chunk.method == 'REPORT'
+    assert chunk.content_type.lower() == "message/cpim"
+    assert (chunk.failure_report, chunk.success_report) == ("partial", "yes")
+    assert b"Content-Type: text/html; charset=utf-8" in chunk.data
+    assert pair.alice.all("ChatStreamDidDeliverMessage")[0].data.chunk.method == "REPORT"
 
 
-@pytest.mark.parametrize('content', ['', 'ü', '\U0001f41d' * 1000, 'line\r\n\r\n-------abcd$\r\n', 'a' * 300_000])
+@pytest.mark.parametrize("content", ["", "ü", "\U0001f41d" * 1000, "line\r\n\r\n-------abcd$\r\n", "a" * 300_000])
 def test_any_text(content: str) -> None:
     """CHAT-008, CHAT-025: from nothing to many chunks, with any characters."""
     pair = started()
     message_id = say(pair, content)
     assert heard(pair).content == content
-    pair.alice.wait('ChatStreamDidDeliverMessage')
+    pair.alice.wait("ChatStreamDidDeliverMessage")
     assert results(pair.alice) == {message_id: DELIVERED}
 
 
 def test_octets() -> None:
     """CHAT-008: bytes arrive as bytes, with their type and its parameters."""
     pair = started()
-    say(pair, b'\x00\xff\r\n', 'image/png; x=y')
+    say(pair, b"\x00\xff\r\n", "image/png; x=y")
     message = heard(pair)
-    assert (message.content, message.content_type) == (b'\x00\xff\r\n', 'image/png; x=y')
+    assert (message.content, message.content_type) == (b"\x00\xff\r\n", "image/png; x=y")
 
 
 def test_many_in_order_once_and_both_ways() -> None:
     """CHAT-026, CHAT-032: each message arrives once, in order, and is confirmed once."""
     pair = started()
-    ids = [say(pair, f'{number}') for number in range(300)]
+    ids = [say(pair, f"{number}") for number in range(300)]
     for number in range(300):
-        pair.bob.run(pair.bob.stream.send_message, f'{number}')
-    pair.alice.wait('ChatStreamDidDeliverMessage', 300)
-    pair.bob.wait('ChatStreamDidDeliverMessage', 300)
+        pair.bob.run(pair.bob.stream.send_message, f"{number}")
+    pair.alice.wait("ChatStreamDidDeliverMessage", 300)
+    pair.bob.wait("ChatStreamDidDeliverMessage", 300)
     for side in (pair.alice, pair.bob):
-        contents = [found.data.message.content for found in side.all('ChatStreamGotMessage')]
+        contents = [found.data.message.content for found in side.all("ChatStreamGotMessage")]
         assert contents == [str(number) for number in range(300)]
     assert results(pair.alice) == dict.fromkeys(ids, DELIVERED)
     assert len(set(ids)) == 300 and all(4 <= len(message_id) <= 32 for message_id in ids)
@@ -163,71 +163,71 @@ def test_all_options() -> None:
     assert pair.alice.stream.private_messages_allowed and not pair.bob.stream.private_messages_allowed
     say(
         pair,
-        'psst',
+        "psst",
         recipients=[CAROL],
-        courtesy_recipients=[CPIMIdentity('im:dave@example.com')],
-        subject=MultilingualText('Wetter', en='weather'),
+        courtesy_recipients=[CPIMIdentity("im:dave@example.com")],
+        subject=MultilingualText("Wetter", en="weather"),
         timestamp=NOON,
-        required=['x.y'],
-        additional_headers=[CPIMHeader('X-Y', 'z')],
+        required=["x.y"],
+        additional_headers=[CPIMHeader("X-Y", "z")],
     )
     message = heard(pair)
     assert message.recipients == [CAROL]
-    assert message.courtesy_recipients == [CPIMIdentity('im:dave@example.com')]
-    assert message.subject.get_translation('en') == 'weather'
-    assert (message.timestamp, message.required) == (NOON, ['x.y'])
-    assert message.additional_headers == [CPIMHeader('X-Y', 'z')]
+    assert message.courtesy_recipients == [CPIMIdentity("im:dave@example.com")]
+    assert message.subject.get_translation("en") == "weather"
+    assert (message.timestamp, message.required) == (NOON, ["x.y"])
+    assert message.additional_headers == [CPIMHeader("X-Y", "z")]
 
 
 def test_timestamp_is_now() -> None:
     """CHAT-019: by default the moment of sending."""
     pair = started()
     before = datetime.now(UTC)
-    say(pair, 'hello')
+    say(pair, "hello")
     assert timedelta(0) <= heard(pair).timestamp - before < timedelta(seconds=30)
 
 
 def test_private_messages_need_a_chat_room() -> None:
     """CHAT-013, CHAT-015, CHAT-024: other recipients are refused; those of the default are not others."""
     pair = started()
-    for options in ({'recipients': [CAROL]}, {'courtesy_recipients': [CAROL]}):
+    for options in ({"recipients": [CAROL]}, {"courtesy_recipients": [CAROL]}):
         with pytest.raises(ChatStreamError) as caught:
-            say(pair, 'psst', **options)
+            say(pair, "psst", **options)
         assert caught.value.code == 428
     with pytest.raises(ChatStreamError):
-        pair.alice.run(pair.alice.stream.send_composing_indication, 'active', 60, recipients=[CAROL])
-    say(pair, 'hello', recipients=[CPIMIdentity(pair.bob.uri, 'Robert')])
-    assert heard(pair).recipients == [CPIMIdentity(pair.bob.uri, 'Robert')]
+        pair.alice.run(pair.alice.stream.send_composing_indication, "active", 60, recipients=[CAROL])
+    say(pair, "hello", recipients=[CPIMIdentity(pair.bob.uri, "Robert")])
+    assert heard(pair).recipients == [CPIMIdentity(pair.bob.uri, "Robert")]
 
 
 @pytest.mark.parametrize(
-    'options',
+    "options",
     [
-        {'subject': 's'},
-        {'required': ['x']},
-        {'additional_headers': [CPIMHeader('X', 'y')]},
-        {'courtesy_recipients': [CAROL]},
-        {'recipients': [CAROL]},
+        {"subject": "s"},
+        {"required": ["x"]},
+        {"additional_headers": [CPIMHeader("X", "y")]},
+        {"courtesy_recipients": [CAROL]},
+        {"recipients": [CAROL]},
     ],
 )
 def test_options_need_cpim(options: dict[str, Any]) -> None:
     """CHAT-013, CHAT-015..018: without CPIM there is no place for them, not even in a chat room."""
-    pair = started(edit_answer=lambda media: (accepts('text/plain')(media), edit(PRIVATE)(media)))
+    pair = started(edit_answer=lambda media: (accepts("text/plain")(media), edit(PRIVATE)(media)))
     with pytest.raises(ChatStreamError):
-        say(pair, 'hello', **options)
+        say(pair, "hello", **options)
 
 
 @pytest.mark.parametrize(
-    ('types', 'wrapped', 'content_type', 'expected'),
+    ("types", "wrapped", "content_type", "expected"),
     [
-        ('message/cpim text/plain', None, 'text/plain', CPIMMessage),
-        ('message/cpim', '*', 'text/plain', CPIMMessage),
-        ('message/cpim', 'text/html', 'text/html', CPIMMessage),
-        ('*', None, 'text/plain', CPIMMessage),
-        ('text/plain', None, 'text/plain', ChatMessage),
-        ('text/*', '*', 'text/html', ChatMessage),
-        ('text/plain', None, 'text/html', None),
-        ('message/cpim', 'text/html', 'text/plain', None),
+        ("message/cpim text/plain", None, "text/plain", CPIMMessage),
+        ("message/cpim", "*", "text/plain", CPIMMessage),
+        ("message/cpim", "text/html", "text/html", CPIMMessage),
+        ("*", None, "text/plain", CPIMMessage),
+        ("text/plain", None, "text/plain", ChatMessage),
+        ("text/*", "*", "text/html", ChatMessage),
+        ("text/plain", None, "text/html", None),
+        ("message/cpim", "text/html", "text/plain", None),
     ],
 )
 def test_wraps_by_accept_types(types: str, wrapped: str | None, content_type: str, expected: Any) -> None:
@@ -235,44 +235,44 @@ def test_wraps_by_accept_types(types: str, wrapped: str | None, content_type: st
     pair = started(edit_answer=accepts(types, wrapped))
     if expected is None:
         with pytest.raises(ChatStreamError) as caught:
-            say(pair, 'hello', content_type)
+            say(pair, "hello", content_type)
         assert caught.value.code == 415
         return
-    say(pair, 'hello', content_type)
+    say(pair, "hello", content_type)
     message = heard(pair)
     assert type(message) is expected
-    assert (message.content, message.content_type) == ('hello', content_type)
-    assert message.sender == ChatIdentity(pair.alice.uri, 'Alice')
-    assert message.recipients == [ChatIdentity(pair.bob.uri, 'Bob')]
+    assert (message.content, message.content_type) == ("hello", content_type)
+    assert message.sender == ChatIdentity(pair.alice.uri, "Alice")
+    assert message.recipients == [ChatIdentity(pair.bob.uri, "Bob")]
     assert message.timestamp is not None
 
 
 def test_size_that_the_peer_takes() -> None:
     """CHAT-008: RFC 4975 8.7: a=max-size is kept to."""
-    pair = started(edit_answer=edit(('max-size', '500')))
-    say(pair, 'short')
+    pair = started(edit_answer=edit(("max-size", "500")))
+    say(pair, "short")
     with pytest.raises(ChatStreamError) as caught:
-        say(pair, 'long' * 200)
+        say(pair, "long" * 200)
     assert caught.value.code == 413
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'options', 'error'),
+    ("arguments", "options", "error"),
     [
         ((5,), {}, TypeError),
-        (('x', 'text'), {}, ValueError),
-        (('x', 'text/plain\r\nX: y'), {}, ValueError),
-        (('\ud800',), {}, ValueError),
-        (('x',), {'recipients': ['sip:a@b']}, TypeError),
-        (('x',), {'courtesy_recipients': ['sip:a@b']}, TypeError),
-        (('x',), {'subject': 5}, TypeError),
-        (('x',), {'required': 'abc'}, TypeError),
-        (('x',), {'required': ['a b']}, ValueError),
-        (('x',), {'additional_headers': ['X: y']}, TypeError),
-        (('x',), {'timestamp': 'now'}, TypeError),
+        (("x", "text"), {}, ValueError),
+        (("x", "text/plain\r\nX: y"), {}, ValueError),
+        (("\ud800",), {}, ValueError),
+        (("x",), {"recipients": ["sip:a@b"]}, TypeError),
+        (("x",), {"courtesy_recipients": ["sip:a@b"]}, TypeError),
+        (("x",), {"subject": 5}, TypeError),
+        (("x",), {"required": "abc"}, TypeError),
+        (("x",), {"required": ["a b"]}, ValueError),
+        (("x",), {"additional_headers": ["X: y"]}, TypeError),
+        (("x",), {"timestamp": "now"}, TypeError),
     ],
 )
-@pytest.mark.parametrize('running', [False, True])
+@pytest.mark.parametrize("running", [False, True])
 def test_wrong_arguments(arguments: Any, options: Any, error: type[Exception], running: bool) -> None:
     """CHAT-008: refused at once, queued or not, and nothing is sent."""
     pair = StreamPair(ChatStream)
@@ -291,38 +291,38 @@ def test_queue() -> None:
     pair.alice.stream = pair.alice.run(ChatStream, pair.alice.account)
     first = pair.alice.stream
     pair._make = lambda account: first
-    ids = [say(pair, 'one', timestamp=NOON)]
+    ids = [say(pair, "one", timestamp=NOON)]
     pair.propose()
-    ids.append(say(pair, 'two'))
+    ids.append(say(pair, "two"))
 
     class Observer:
         def handle_notification(self, notification: Any) -> None:
-            ids.append(say(pair, 'three'))
+            ids.append(say(pair, "three"))
 
-    pair.alice.recorder.center.add_observer(Observer(), name='MediaStreamDidStart', sender=pair.alice.stream)
+    pair.alice.recorder.center.add_observer(Observer(), name="MediaStreamDidStart", sender=pair.alice.stream)
     pair.accept()
     pair.deliver_answer()
     heard(pair, 3)
-    pair.alice.wait('ChatStreamDidDeliverMessage', 3)
-    messages = [found.data.message for found in pair.bob.all('ChatStreamGotMessage')]
-    assert [message.content for message in messages] == ['one', 'two', 'three']
+    pair.alice.wait("ChatStreamDidDeliverMessage", 3)
+    messages = [found.data.message for found in pair.bob.all("ChatStreamGotMessage")]
+    assert [message.content for message in messages] == ["one", "two", "three"]
     assert messages[0].timestamp == NOON
     assert results(pair.alice) == dict.fromkeys(ids, DELIVERED)
     names = pair.alice.names()
-    assert names.index('MediaStreamDidStart') < names.index('ChatStreamDidSendMessage')
+    assert names.index("MediaStreamDidStart") < names.index("ChatStreamDidSendMessage")
 
 
 def test_queued_and_not_possible() -> None:
     """CHAT-009, CHAT-013, CHAT-016, CHAT-027: what turns out to be impossible is not delivered, by its code."""
-    pair = StreamPair(ChatStream, edit_answer=accepts('text/plain'))
+    pair = StreamPair(ChatStream, edit_answer=accepts("text/plain"))
     pair.propose()
-    good = say(pair, 'x')
-    subject = say(pair, 'x', subject='s')
-    private = say(pair, 'x', recipients=[CAROL])
-    html = say(pair, 'x', 'text/html')
+    good = say(pair, "x")
+    subject = say(pair, "x", subject="s")
+    private = say(pair, "x", recipients=[CAROL])
+    html = say(pair, "x", "text/html")
     pair.accept()
     pair.deliver_answer()
-    pair.alice.wait('ChatStreamDidDeliverMessage')
+    pair.alice.wait("ChatStreamDidDeliverMessage")
     assert results(pair.alice) == {
         good: DELIVERED, subject: failed(415), private: failed(428), html: failed(415),
     }  # fmt: skip
@@ -332,7 +332,7 @@ def test_queued_and_never_started() -> None:
     """CHAT-009, CHAT-027: the end of the stream ends what is queued, before MediaStreamDidEnd."""
     pair = StreamPair(ChatStream)
     pair.propose()
-    ids = [say(pair, 'x'), say(pair, 'y')]
+    ids = [say(pair, "x"), say(pair, "y")]
     pair.alice.run(pair.alice.stream.end)
     assert results(pair.alice) == {message_id: failed(481) for message_id in ids}
     assert pair.alice.names()[-4:] == [
@@ -347,11 +347,11 @@ def test_queue_is_bounded() -> None:
     pair.propose()
     pair.alice.stream._queue.extend([None] * MAX_QUEUED_MESSAGES)
     with pytest.raises(ChatStreamError):
-        say(pair, 'x')
+        say(pair, "x")
     pair.alice.stream._queue.clear()
     pair.alice.stream._queued_octets = 64 * 1024 * 1024
     with pytest.raises(ChatStreamError):
-        say(pair, 'x')
+        say(pair, "x")
 
 
 def test_early_messages() -> None:
@@ -359,15 +359,15 @@ def test_early_messages() -> None:
     pair = StreamPair(ChatStream)
     pair.propose()
     pair.accept()
-    pair.bob.wait('MediaStreamDidStart')
+    pair.bob.wait("MediaStreamDidStart")
     for number in range(MAX_EARLY_MESSAGES + 5):
         pair.bob.run(pair.bob.stream.send_message, str(number))
-    pair.bob.wait('ChatStreamDidNotDeliverMessage', 5)
-    assert not pair.alice.all('ChatStreamGotMessage')
+    pair.bob.wait("ChatStreamDidNotDeliverMessage", 5)
+    assert not pair.alice.all("ChatStreamGotMessage")
     pair.deliver_answer()
-    got = [found.data.message.content for found in pair.alice.all('ChatStreamGotMessage')]
+    got = [found.data.message.content for found in pair.alice.all("ChatStreamGotMessage")]
     assert got == [str(number) for number in range(MAX_EARLY_MESSAGES)]
-    assert pair.alice.names().index('MediaStreamDidStart') < pair.alice.names().index('ChatStreamGotMessage')
+    assert pair.alice.names().index("MediaStreamDidStart") < pair.alice.names().index("ChatStreamGotMessage")
 
 
 # When it goes wrong
@@ -376,25 +376,25 @@ def test_early_messages() -> None:
 def test_connection_lost() -> None:
     """CHAT-027, STR-034: what was not confirmed is not delivered, before MediaStreamDidFail, and once."""
     pair = started()
-    first = say(pair, 'x')
-    pair.alice.wait('ChatStreamDidDeliverMessage')
+    first = say(pair, "x")
+    pair.alice.wait("ChatStreamDidDeliverMessage")
     pair.network.partition(pair.alice.realm.host, pair.bob.realm.host)
-    ids = [say(pair, 'y'), say(pair, 'z' * 200_000)]
+    ids = [say(pair, "y"), say(pair, "z" * 200_000)]
     pair.alice.run(pair.alice.stream.msrp_session._connection.transport.abortConnection)
-    pair.alice.wait('MediaStreamDidFail')
+    pair.alice.wait("MediaStreamDidFail")
     pair.alice.run(pair.alice.stream.end)
     assert results(pair.alice) == {first: DELIVERED, **{message_id: failed(481) for message_id in ids}}
     names = pair.alice.names()
-    assert names.index('ChatStreamDidNotDeliverMessage') < names.index('MediaStreamDidFail')
+    assert names.index("ChatStreamDidNotDeliverMessage") < names.index("MediaStreamDidFail")
 
 
 def test_no_report() -> None:
     """CHAT-027: a report that does not come in time is a failure with 408, and there is no end to waiting else."""
     pair = started()
     pair.network.partition(pair.alice.realm.host, pair.bob.realm.host)
-    message_id = say(pair, 'x')
+    message_id = say(pair, "x")
     began = pair.network.now
-    data = pair.alice.wait('ChatStreamDidNotDeliverMessage', timeout=2 * REPORT_TIMEOUT)
+    data = pair.alice.wait("ChatStreamDidNotDeliverMessage", timeout=2 * REPORT_TIMEOUT)
     assert (data.message_id, data.code, data.chunk) == (message_id, 408, None)
     assert pair.network.now - began == pytest.approx(REPORT_TIMEOUT, abs=5)
 
@@ -402,12 +402,12 @@ def test_no_report() -> None:
 def test_ended_with_messages_under_way() -> None:
     """CHAT-027: our own end ends them as well; afterwards nothing can be sent."""
     pair = started()
-    message_id = say(pair, 'x')
+    message_id = say(pair, "x")
     pair.alice.run(pair.alice.stream.end)
     assert results(pair.alice) == {message_id: failed(481)}
     for call in (pair.alice.stream.send_message, pair.alice.stream.send_composing_indication):
         with pytest.raises(IllegalStateError):
-            pair.alice.run(call, 'idle', None)
+            pair.alice.run(call, "idle", None)
 
 
 def test_sent_after_the_peer_closed() -> None:
@@ -415,7 +415,7 @@ def test_sent_after_the_peer_closed() -> None:
     pair = started()
     pair.bob.run(pair.bob.stream.end)
     pair.network.run_idle()
-    message_id = say(pair, 'x')
+    message_id = say(pair, "x")
     assert results(pair.alice) == {message_id: failed(481)}
 
 
@@ -426,10 +426,10 @@ def test_from_another_thread() -> None:
     thread = threading.Thread(target=lambda: ids.extend(say(pair, str(number)) for number in range(50)))
     thread.start()
     thread.join()
-    assert not pair.alice.all('ChatStreamDidSendMessage')
-    pair.alice.wait('ChatStreamDidDeliverMessage', 50)
+    assert not pair.alice.all("ChatStreamDidSendMessage")
+    pair.alice.wait("ChatStreamDidDeliverMessage", 50)
     assert results(pair.alice) == dict.fromkeys(ids, DELIVERED)
-    assert [found.data.message.content for found in pair.bob.all('ChatStreamGotMessage')] == [
+    assert [found.data.message.content for found in pair.bob.all("ChatStreamGotMessage")] == [
         str(number) for number in range(50)
     ]
 
@@ -438,7 +438,7 @@ def test_thread_races_with_the_end() -> None:
     """CHAT-027: given to send_message before the end and sent after it: not delivered."""
     pair = started()
     ids: list[str] = []
-    thread = threading.Thread(target=lambda: ids.append(say(pair, 'x')))
+    thread = threading.Thread(target=lambda: ids.append(say(pair, "x")))
     thread.start()
     thread.join()
     pair.alice.run(pair.alice.stream.end)
@@ -449,61 +449,61 @@ def test_thread_races_with_the_end() -> None:
 # Directions
 
 
-@pytest.mark.parametrize('direction', ['recvonly', 'inactive'])
+@pytest.mark.parametrize("direction", ["recvonly", "inactive"])
 def test_nothing_to_send_in_that_direction(direction: str) -> None:
     """CHAT-002: a chat that only receives refuses send_message, also before it has started."""
     pair = StreamPair(ChatStream, make_offered=lambda account: ChatStream(account, direction))
     pair.propose()
     assert direction in pair.offer.media[0].attributes
     with pytest.raises(ChatStreamError):
-        say(pair, 'x')
+        say(pair, "x")
 
 
 def test_one_way() -> None:
     """CHAT-002: offered sendonly, answered recvonly: the other way is refused on both sides."""
-    pair = started(make_offered=lambda account: ChatStream(account, 'sendonly'))
-    assert 'recvonly' in pair.answer.media[0].attributes
-    say(pair, 'x')
-    assert heard(pair).content == 'x'
+    pair = started(make_offered=lambda account: ChatStream(account, "sendonly"))
+    assert "recvonly" in pair.answer.media[0].attributes
+    say(pair, "x")
+    assert heard(pair).content == "x"
     with pytest.raises(ChatStreamError):
-        pair.bob.run(pair.bob.stream.send_message, 'y')
-    pair.bob.stream.direction = 'sendrecv'
-    pair.bob.run(pair.bob.stream.send_message, 'y')
-    assert pair.bob.wait('ChatStreamDidNotDeliverMessage').code == 403
-    assert not pair.alice.all('ChatStreamGotMessage')
+        pair.bob.run(pair.bob.stream.send_message, "y")
+    pair.bob.stream.direction = "sendrecv"
+    pair.bob.run(pair.bob.stream.send_message, "y")
+    assert pair.bob.wait("ChatStreamDidNotDeliverMessage").code == 403
+    assert not pair.alice.all("ChatStreamGotMessage")
 
 
 # What comes in
 
 
 @pytest.mark.parametrize(
-    ('content', 'content_type', 'code'),
+    ("content", "content_type", "code"),
     [
-        (b'no headers', 'message/cpim', 400),
-        (b'From: nobody\r\n\r\n\r\nx', 'message/cpim', 400),
-        (b'\x00' * 1000, 'message/cpim', 400),
-        (b'x', 'application/octet-stream', 415),
-        (b'x', 'nonsense', 415),
-        (b'<!DOCTYPE x>', 'application/im-iscomposing+xml', 400),
-        (b'From: <sip:a@b>\r\n\r\nContent-Type: application/im-iscomposing+xml\r\n\r\nx', 'message/cpim', 400),
+        (b"no headers", "message/cpim", 400),
+        (b"From: nobody\r\n\r\n\r\nx", "message/cpim", 400),
+        (b"\x00" * 1000, "message/cpim", 400),
+        (b"x", "application/octet-stream", 415),
+        (b"x", "nonsense", 415),
+        (b"<!DOCTYPE x>", "application/im-iscomposing+xml", 400),
+        (b"From: <sip:a@b>\r\n\r\nContent-Type: application/im-iscomposing+xml\r\n\r\nx", "message/cpim", 400),
     ],
 )
 def test_refused(content: bytes, content_type: str, code: int) -> None:
     """CHAT-006, CHAT-027: what cannot be read gets its code, and the chat goes on."""
     pair = started()
     message_id = raw(pair, content, content_type)
-    pair.alice.wait('ChatStreamDidNotDeliverMessage')
+    pair.alice.wait("ChatStreamDidNotDeliverMessage")
     assert results(pair.alice) == {message_id: failed(code)}
-    assert not pair.bob.all('ChatStreamGotMessage')
-    say(pair, 'still here')
-    assert heard(pair).content == 'still here'
+    assert not pair.bob.all("ChatStreamGotMessage")
+    say(pair, "still here")
+    assert heard(pair).content == "still here"
 
 
 def test_too_large() -> None:
     """CHAT-027: more than the bound gets 413, and is not kept."""
     pair = started()
-    message_id = raw(pair, b'x' * (MAX_MESSAGE_SIZE + 1), 'text/plain')
-    pair.alice.wait('ChatStreamDidNotDeliverMessage')
+    message_id = raw(pair, b"x" * (MAX_MESSAGE_SIZE + 1), "text/plain")
+    pair.alice.wait("ChatStreamDidNotDeliverMessage")
     assert results(pair.alice) == {message_id: failed(413)}
 
 
@@ -512,23 +512,23 @@ def test_wrapped_type_that_is_not_accepted() -> None:
 
     class Narrow(ChatStream):
         type = None  # type: ignore[assignment]
-        accept_types = ['message/cpim']
-        accept_wrapped_types = ['text/plain']
+        accept_types = ["message/cpim"]
+        accept_wrapped_types = ["text/plain"]
 
     pair = StreamPair(Narrow)
     pair.start()
-    message_id = raw(pair, b'\r\nContent-Type: text/html\r\n\r\nx', 'message/cpim')
-    pair.alice.wait('ChatStreamDidNotDeliverMessage')
+    message_id = raw(pair, b"\r\nContent-Type: text/html\r\n\r\nx", "message/cpim")
+    pair.alice.wait("ChatStreamDidNotDeliverMessage")
     assert results(pair.alice) == {message_id: failed(415)}
 
 
 def test_sparse_envelope() -> None:
     """CHAT-006, CHAT-025: an envelope that says nothing: from and to whom, and when, is filled in."""
     pair = started()
-    raw(pair, b'\r\nContent-Type: text/plain\r\n\r\nx', 'message/cpim')
+    raw(pair, b"\r\nContent-Type: text/plain\r\n\r\nx", "message/cpim")
     message = heard(pair)
-    assert message.sender == CPIMIdentity(pair.alice.uri, 'Alice')
-    assert message.recipients == [CPIMIdentity(pair.bob.uri, 'Bob')]
+    assert message.sender == CPIMIdentity(pair.alice.uri, "Alice")
+    assert message.recipients == [CPIMIdentity(pair.bob.uri, "Bob")]
     assert message.timestamp.tzinfo is not None
 
 
@@ -536,9 +536,9 @@ def test_log_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     """CHAT-006: a peer that sends nonsense without end does not fill the log."""
     pair = started()
     for _ in range(50):
-        raw(pair, b'', 'message/cpim')
-    pair.alice.wait('ChatStreamDidNotDeliverMessage', 50)
-    assert 1 <= sum(record.name == 'sipsimple.streams' for record in caplog.records) <= 10
+        raw(pair, b"", "message/cpim")
+    pair.alice.wait("ChatStreamDidNotDeliverMessage", 50)
+    assert 1 <= sum(record.name == "sipsimple.streams" for record in caplog.records) <= 10
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -549,7 +549,7 @@ def test_any_octets(messages: list[tuple[bytes, str]]) -> None:
     """CHAT-006, CHAT-026, CHAT-027: whatever is sent, each message has one outcome, and the chat goes on."""
     pair = started()
     ids = [raw(pair, content, content_type) for content, content_type in messages]
-    last = say(pair, 'still here')
+    last = say(pair, "still here")
     pair.network.run_until(lambda: last in results(pair.alice))
     found = results(pair.alice)
     assert set(found) == {*ids, last}
@@ -564,64 +564,64 @@ def compose(pair: StreamPair, *arguments: Any, **options: Any) -> None:
     pair.alice.run(pair.alice.stream.send_composing_indication, *arguments, **options)
 
 
-@pytest.mark.parametrize('types', [None, 'text/plain application/im-iscomposing+xml'])
+@pytest.mark.parametrize("types", [None, "text/plain application/im-iscomposing+xml"])
 def test_composing(types: str | None) -> None:
     """CHAT-007, CHAT-021..023, CHAT-029..031: its own notification, no message, and none of a message's."""
     pair = started(edit_answer=accepts(types) if types else None)
-    compose(pair, 'active', 90, NOON)
-    data = pair.bob.wait('ChatStreamGotComposingIndication')
-    assert (data.state, data.refresh, data.last_active, data.content_type) == ('active', 90, NOON, None)
+    compose(pair, "active", 90, NOON)
+    data = pair.bob.wait("ChatStreamGotComposingIndication")
+    assert (data.state, data.refresh, data.last_active, data.content_type) == ("active", 90, NOON, None)
     kind = ChatIdentity if types else CPIMIdentity
-    assert type(data.sender) is kind and data.sender == ChatIdentity(pair.alice.uri, 'Alice')
+    assert type(data.sender) is kind and data.sender == ChatIdentity(pair.alice.uri, "Alice")
     assert [type(recipient) for recipient in data.recipients] == [kind]
-    compose(pair, 'idle', None)
-    assert pair.bob.wait('ChatStreamGotComposingIndication', 2).state == 'idle'
+    compose(pair, "idle", None)
+    assert pair.bob.wait("ChatStreamGotComposingIndication", 2).state == "idle"
     pair.network.run_idle()
-    assert not pair.bob.all('ChatStreamGotMessage')
-    assert not results(pair.alice) and not pair.alice.all('ChatStreamDidSendMessage')
+    assert not pair.bob.all("ChatStreamGotMessage")
+    assert not results(pair.alice) and not pair.alice.all("ChatStreamDidSendMessage")
 
 
 def test_composing_to_a_private_recipient() -> None:
     """CHAT-024: in a chat room to somebody in it."""
     pair = started(edit_answer=edit(PRIVATE))
-    compose(pair, 'active', 60, recipients=[CAROL])
-    assert pair.bob.wait('ChatStreamGotComposingIndication').recipients == [CAROL]
+    compose(pair, "active", 60, recipients=[CAROL])
+    assert pair.bob.wait("ChatStreamGotComposingIndication").recipients == [CAROL]
 
 
 def test_composing_times_out() -> None:
     """CHAT-022, CHAT-029: RFC 3994 3.3: what is not refreshed is idle when its time is over; by default 120 s."""
     pair = started()
-    compose(pair, 'active', 10)
-    pair.bob.wait('ChatStreamGotComposingIndication')
+    compose(pair, "active", 10)
+    pair.bob.wait("ChatStreamGotComposingIndication")
     began = pair.network.now
-    data = pair.bob.wait('ChatStreamGotComposingIndication', 2)
-    assert (data.state, data.refresh, data.sender) == ('idle', None, ChatIdentity(pair.alice.uri, 'Alice'))
+    data = pair.bob.wait("ChatStreamGotComposingIndication", 2)
+    assert (data.state, data.refresh, data.sender) == ("idle", None, ChatIdentity(pair.alice.uri, "Alice"))
     assert pair.network.now - began == pytest.approx(10)
-    compose(pair, 'active', None)
-    pair.bob.wait('ChatStreamGotComposingIndication', 3)
+    compose(pair, "active", None)
+    pair.bob.wait("ChatStreamGotComposingIndication", 3)
     began = pair.network.now
-    pair.bob.wait('ChatStreamGotComposingIndication', 4, timeout=130)
+    pair.bob.wait("ChatStreamGotComposingIndication", 4, timeout=130)
     assert pair.network.now - began == pytest.approx(120)
 
 
-@pytest.mark.parametrize('what', ['message', 'idle', 'refresh', 'end'])
+@pytest.mark.parametrize("what", ["message", "idle", "refresh", "end"])
 def test_composing_does_not_time_out(what: str) -> None:
     """CHAT-029: a message, an idle indication or a refresh takes the time's place; the end of the stream too."""
     pair = started()
-    compose(pair, 'active', 10)
-    pair.bob.wait('ChatStreamGotComposingIndication')
+    compose(pair, "active", 10)
+    pair.bob.wait("ChatStreamGotComposingIndication")
     pair.network.advance(5)
-    if what == 'message':
-        say(pair, 'done')
+    if what == "message":
+        say(pair, "done")
         heard(pair)
-    elif what == 'end':
+    elif what == "end":
         pair.bob.run(pair.bob.stream.end)
     else:
-        compose(pair, 'idle' if what == 'idle' else 'active', 10)
-        pair.bob.wait('ChatStreamGotComposingIndication', 2)
-    known = len(pair.bob.all('ChatStreamGotComposingIndication'))
+        compose(pair, "idle" if what == "idle" else "active", 10)
+        pair.bob.wait("ChatStreamGotComposingIndication", 2)
+    known = len(pair.bob.all("ChatStreamGotComposingIndication"))
     pair.network.advance(8)
-    assert len(pair.bob.all('ChatStreamGotComposingIndication')) == known
+    assert len(pair.bob.all("ChatStreamGotComposingIndication")) == known
 
 
 def test_composers_are_bounded() -> None:
@@ -629,28 +629,28 @@ def test_composers_are_bounded() -> None:
     from sipsimple.streams.chat.composers import MAX_COMPOSERS
 
     pair = started()
-    document = print_composing(ComposingIndication('active', 60))
+    document = print_composing(ComposingIndication("active", 60))
     for number in range(MAX_COMPOSERS + 20):
-        head = f'From: <sip:{number}@x>\r\n\r\nContent-Type: application/im-iscomposing+xml\r\n\r\n'
-        raw(pair, head.encode() + document, 'message/cpim')
-    pair.bob.wait('ChatStreamGotComposingIndication', MAX_COMPOSERS + 20)
+        head = f"From: <sip:{number}@x>\r\n\r\nContent-Type: application/im-iscomposing+xml\r\n\r\n"
+        raw(pair, head.encode() + document, "message/cpim")
+    pair.bob.wait("ChatStreamGotComposingIndication", MAX_COMPOSERS + 20)
     assert len(pair.bob.stream._composers) == MAX_COMPOSERS
 
 
 def test_composing_that_goes_nowhere() -> None:
     """CHAT-021: before the start, and to a peer that takes no indications, nothing is sent; nonsense is refused."""
-    pair = StreamPair(ChatStream, edit_answer=accepts('text/plain'))
+    pair = StreamPair(ChatStream, edit_answer=accepts("text/plain"))
     pair.propose()
-    compose(pair, 'active', 10)
+    compose(pair, "active", 10)
     pair.accept()
     pair.deliver_answer()
-    pair.alice.wait('MediaStreamDidStart')
-    compose(pair, 'active', 10)
+    pair.alice.wait("MediaStreamDidStart")
+    compose(pair, "active", 10)
     with pytest.raises(ValueError):
-        compose(pair, 'thinking', 10)
-    say(pair, 'x')
+        compose(pair, "thinking", 10)
+    say(pair, "x")
     heard(pair)
-    assert not pair.bob.all('ChatStreamGotComposingIndication')
+    assert not pair.bob.all("ChatStreamGotComposingIndication")
 
 
 # SDP
@@ -661,22 +661,22 @@ def test_offer() -> None:
     pair = StreamPair(ChatStream)
     pair.propose()
     media = pair.offer.media[0]
-    assert (media.media, media.transport, list(media.formats)) == ('message', 'TCP/MSRP', ['*'])
-    assert media.attributes.getfirst('accept-types') == 'message/cpim text/* application/im-iscomposing+xml'
-    assert media.attributes.getfirst('accept-wrapped-types') == '*'
+    assert (media.media, media.transport, list(media.formats)) == ("message", "TCP/MSRP", ["*"])
+    assert media.attributes.getfirst("accept-types") == "message/cpim text/* application/im-iscomposing+xml"
+    assert media.attributes.getfirst("accept-wrapped-types") == "*"
 
 
 @pytest.mark.parametrize(
-    'change',
+    "change",
     [
-        lambda media: setattr(media, 'media', 'audio'),
-        lambda media: setattr(media, 'transport', 'RTP/AVP'),
-        lambda media: setattr(media, 'port', 0),
-        edit(without=('path',)),
-        edit(without=('accept-types',)),
-        edit(('accept-types', ' '), without=('accept-types',)),
-        edit(('path', 'msrp://'), without=('path',)),
-        edit(('file-selector', 'name:"x"')),
+        lambda media: setattr(media, "media", "audio"),
+        lambda media: setattr(media, "transport", "RTP/AVP"),
+        lambda media: setattr(media, "port", 0),
+        edit(without=("path",)),
+        edit(without=("accept-types",)),
+        edit(("accept-types", " "), without=("accept-types",)),
+        edit(("path", "msrp://"), without=("path",)),
+        edit(("file-selector", 'name:"x"')),
     ],
 )
 def test_not_for_a_chat(change: Any) -> None:
@@ -690,7 +690,7 @@ def test_update_without_types() -> None:
     """STR-016: a re-INVITE that leaves nothing to send is refused."""
     pair = started()
     stripped = pair.answer.thawed()
-    edit(without=('accept-types',))(stripped.media[0])
+    edit(without=("accept-types",))(stripped.media[0])
     assert not pair.alice.run(pair.alice.stream.validate_update, stripped, 0)
     assert pair.alice.run(pair.alice.stream.validate_update, pair.answer, 0)
 
@@ -708,4 +708,4 @@ def test_importable_from_everywhere() -> None:
     assert from_streams is from_msrp is ChatStream
     assert (error, message, cpim_message) == (ChatStreamError, ChatMessage, CPIMMessage)
     assert (identity, cpim_identity) == (ChatIdentity, CPIMIdentity)
-    assert ChatStream.type == 'chat' and isinstance(ChatStream.priority, int)
+    assert ChatStream.type == "chat" and isinstance(ChatStream.priority, int)

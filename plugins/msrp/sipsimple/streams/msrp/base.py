@@ -35,9 +35,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ['MSRPStreamBase']
+__all__ = ["MSRPStreamBase"]
 
-log = logging.getLogger('sipsimple.streams')
+log = logging.getLogger("sipsimple.streams")
 
 START_TIMEOUT = 20.0
 """Seconds from `start` until the connection is there; less than what a session waits, so that our reason counts."""
@@ -65,7 +65,7 @@ _DISCARD = _Discard()
 @lru_cache(maxsize=64)
 def _request_methods(cls: type) -> tuple[tuple[str, str], ...]:
     """The MSRP methods for which a class has a `_handle_XXX`, with the names of these (MSRP-008)."""
-    prefix = '_handle_'
+    prefix = "_handle_"
     names = [name for name in dir(cls) if name.startswith(prefix) and name[len(prefix) :].isupper()]
     return tuple((name[len(prefix) :], name) for name in names)
 
@@ -107,9 +107,9 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
     on_hold_by_local = False
     on_hold_by_remote = False
 
-    def __init__(self, account: Any, direction: str = 'sendrecv') -> None:
+    def __init__(self, account: Any, direction: str = "sendrecv") -> None:
         if direction not in DIRECTIONS:
-            raise ValueError(f'direction must be one of {", ".join(DIRECTIONS)}, not {direction!r}')
+            raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
         self.account = account
         self.session: Any = None
         self.direction = direction
@@ -126,9 +126,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         self._expected: Deferred[Any] | None = None
         self._connection: Deferred[Any] | None = None
         self._timer: Any = None
-        self._request_handlers = {
-            method: getattr(self, name) for method, name in _request_methods(self.__class__)
-        }
+        self._request_handlers = {method: getattr(self, name) for method, name in _request_methods(self.__class__)}
 
     @property
     def state(self) -> StreamState:
@@ -143,31 +141,31 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
     def initialize(self, session: Any, direction: str) -> None:
         self._advance(StreamEvent.INITIALIZE)
         self.session = session
-        self._is_offerer = direction == 'outgoing'
+        self._is_offerer = direction == "outgoing"
         if self.remote_media is not None:
             self._secure = self.remote_media.secure
         else:
-            self._secure = self.account.msrp.transport == 'tls'
+            self._secure = self.account.msrp.transport == "tls"
         self._center.add_observer(self, sender=self)
         self._transport = MSRPTransport()
         try:
             self._take_port(self._local_host())
         except MSRPTransportError as error:
-            self._fail('initialize', as_failure(error), str(error))
+            self._fail("initialize", as_failure(error), str(error))
             return
-        self._post('MediaStreamDidInitialize')
+        self._post("MediaStreamDidInitialize")
 
     def get_local_media(self, for_offer: bool, remote_sdp: Any = None, stream_index: int = 0) -> Any:
         if self._state in OVER or self._port is None:
-            raise RuntimeError(f'a stream that is {self._state.value} has no description')
+            raise RuntimeError(f"a stream that is {self._state.value} has no description")
         if for_offer:
             self.direction = self._wanted_direction
-            setup: str | None = 'actpass'
+            setup: str | None = "actpass"
             self._prepare(True, self._secure)
         else:
             remote = MSRPMedia.read(remote_sdp, stream_index) if remote_sdp is not None else self.remote_media
             if remote is None or not remote.path:
-                raise ValueError('the offer has no MSRP description that could be answered')
+                raise ValueError("the offer has no MSRP description that could be answered")
             self.remote_media = remote
             self.direction = combine_directions(self._wanted_direction, remote.direction)
             setup = answer_setup(remote, self._local_host())
@@ -185,22 +183,22 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
 
     def _describe(self, setup: str | None, for_offer: bool) -> Any:
         assert self._port is not None and self.msrp_session is not None and self._transport is not None
-        attributes = [SDPAttribute('path', format_path(self.msrp_session.local_path))]
+        attributes = [SDPAttribute("path", format_path(self.msrp_session.local_path))]
         if self.accept_types is not None:
-            attributes.append(SDPAttribute('accept-types', ' '.join(self.accept_types)))
+            attributes.append(SDPAttribute("accept-types", " ".join(self.accept_types)))
         if self.accept_wrapped_types is not None:
-            attributes.append(SDPAttribute('accept-wrapped-types', ' '.join(self.accept_wrapped_types)))
+            attributes.append(SDPAttribute("accept-wrapped-types", " ".join(self.accept_wrapped_types)))
         if setup is not None:
-            attributes.append(SDPAttribute('setup', setup))
-        if self.direction != 'sendrecv':
+            attributes.append(SDPAttribute("setup", setup))
+        if self.direction != "sendrecv":
             attributes.append(SDPAttribute(self.direction))
         if self._secure:
-            attributes.append(SDPAttribute('fingerprint', self._transport.tls_identity.fingerprint))
+            attributes.append(SDPAttribute("fingerprint", self._transport.tls_identity.fingerprint))
         return SDPMediaStream(
             self.media_type,
             self._port.number,
-            'TCP/TLS/MSRP' if self._secure else 'TCP/MSRP',
-            formats=['*'],
+            "TCP/TLS/MSRP" if self._secure else "TCP/MSRP",
+            formats=["*"],
             attributes=[*attributes, *self._local_attributes(for_offer)],
         )
 
@@ -215,15 +213,15 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
             host = self.remote_media.path[0].host
         else:
             # The route that an INVITE is about to take, where the session says so.
-            route = getattr(self.session, 'route', None)
-            identity = getattr(self.session, 'remote_identity', None)
-            host = route.address if route is not None else identity.uri.host if identity is not None else ''
+            route = getattr(self.session, "route", None)
+            identity = getattr(self.session, "remote_identity", None)
+            host = route.address if route is not None else identity.uri.host if identity is not None else ""
         return self._transport.local_ip_towards(host)
 
     def _take_port(self, host: str) -> None:
         """Have a port that can be connected to at our address `host`."""
         assert self._transport is not None
-        port = self._transport.port(self._secure, ':' in host)
+        port = self._transport.port(self._secure, ":" in host)
         if port is not self._port:
             port.acquire()
             self._release_port()
@@ -244,7 +242,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         assert self._port is not None
         fresh = MSRPURI.new(host, self._port.number, self._secure)
         self.msrp_session = MSRPSession((fresh,), handler=self, limits=self._limits())
-        log.debug('%s can be reached as %s:%d', type(self).__name__, host, self._port.number)
+        log.debug("%s can be reached as %s:%d", type(self).__name__, host, self._port.number)
 
     def _limits(self) -> Any:
         """The bounds of the msrplib session."""
@@ -263,13 +261,13 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         remote = MSRPMedia.read(remote_sdp, stream_index)
         session = self.msrp_session
         if remote is None or session is None:
-            self._fail('start', None, 'the remote party sent no MSRP description that can be used')
+            self._fail("start", None, "the remote party sent no MSRP description that can be used")
             return
         if remote.port == 0:
-            self._fail('start', None, 'the remote party refused the stream')
+            self._fail("start", None, "the remote party refused the stream")
             return
         if remote.secure is not self._secure:
-            self._fail('start', None, 'the remote party answered with another transport than the offered one')
+            self._fail("start", None, "the remote party answered with another transport than the offered one")
             return
         self._adopt(remote)
         session.remote_fingerprint = remote.fingerprint if self._secure else None
@@ -291,7 +289,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
             try:
                 self._connection = self._transport.connect(session, START_TIMEOUT)
             except (MSRPTransportError, MSRPError) as error:
-                self._fail('start', as_failure(error), str(error))
+                self._fail("start", as_failure(error), str(error))
                 return
             self._connection.addCallbacks(self._bound, self._not_bound, errbackArgs=(session,))
         else:
@@ -306,16 +304,16 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         if session is not self.msrp_session or self._state in OVER or isinstance(failure.value, CancelledError):
             return
         if self._state is not StreamState.STARTED:
-            self._fail('start', failure, f'no connection: {failure.getErrorMessage()}')
+            self._fail("start", failure, f"no connection: {failure.getErrorMessage()}")
 
     def _start_timed_out(self) -> None:
         self._timer = None
-        self._fail('start', None, f'no connection within {START_TIMEOUT:g} seconds')
+        self._fail("start", None, f"no connection within {START_TIMEOUT:g} seconds")
 
     def _start_media(self) -> None:
         self._cancel_timer()
         self._advance(StreamEvent.CONNECTED)
-        self._post('MediaStreamDidStart')
+        self._post("MediaStreamDidStart")
 
     def _adopt(self, remote: MSRPMedia) -> None:
         """What the peer's description says counts from now on."""
@@ -357,14 +355,14 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         if self._state is StreamState.ENDED:
             return
         self._advance(StreamEvent.END)
-        self._post('MediaStreamWillEnd')
+        self._post("MediaStreamWillEnd")
         error = None
         try:
             self._close()
         except Exception as raised:
-            log.exception('A stream could not be closed')
+            log.exception("A stream could not be closed")
             error = str(raised)
-        self._post('MediaStreamDidEnd', error=error)
+        self._post("MediaStreamDidEnd", error=error)
 
     def _fail(self, context: str, failure: Failure | None, reason: str) -> None:
         """The stream cannot go on; it is closed, and MediaStreamDidFail posted. Nothing when it is over already."""
@@ -372,7 +370,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
             return
         self._advance(StreamEvent.FAIL)
         self._close()
-        self._post('MediaStreamDidFail', context=context, failure=failure, reason=reason)
+        self._post("MediaStreamDidFail", context=context, failure=failure, reason=reason)
 
     def _close(self) -> None:
         """Give back all that the stream holds. What it has written still leaves."""
@@ -408,7 +406,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         return None if self.use_msrp_session else _DISCARD
 
     def request_received(self, session: MSRPSession, chunk: MSRPData) -> None:
-        handler = self._request_handlers.get(chunk.method or '')
+        handler = self._request_handlers.get(chunk.method or "")
         if handler is not None:
             handler(chunk)
 
@@ -422,23 +420,23 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
             assert self._transport is not None
             self._timer = self._transport.reactor.callLater(CLOSE_GRACE, self._grace_is_over, reason)
             return
-        context = 'reading' if self._state is StreamState.STARTED else 'start'
+        context = "reading" if self._state is StreamState.STARTED else "start"
         self._fail(context, reason, reason.getErrorMessage())
 
     def _grace_is_over(self, reason: Failure) -> None:
         self._timer = None
-        self._fail('reading', reason, reason.getErrorMessage())
+        self._fail("reading", reason, reason.getErrorMessage())
 
     # Notifications
 
     def handle_notification(self, notification: Notification) -> None:
         """A notification of the stream itself (MSRP-009), or of what a subclass observes."""
-        handler = getattr(self, f'_NH_{notification.name}', None)
+        handler = getattr(self, f"_NH_{notification.name}", None)
         try:
             if handler is not None:
                 handler(notification)
         finally:
-            if notification.name == 'MediaStreamDidEnd' and notification.sender is self:
+            if notification.name == "MediaStreamDidEnd" and notification.sender is self:
                 self._center.discard_observer(self, sender=self)
 
     def _post(self, name: str, **fields: Any) -> None:

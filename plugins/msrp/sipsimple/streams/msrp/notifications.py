@@ -7,22 +7,22 @@ from enum import IntEnum
 
 from sipsimple.notification import NotificationCenter, NotificationData, declare_notification, field
 
-__all__ = ['LogLevel', 'forward_library_log']
+__all__ = ["LogLevel", "forward_library_log"]
 
 declare_notification(
-    'MSRPTransportTrace',
-    'MSRPTransport',
-    'A chunk, or of a very long one a piece, was received or sent (only while logs.trace_msrp is set).',
+    "MSRPTransportTrace",
+    "MSRPTransport",
+    "A chunk, or of a very long one a piece, was received or sent (only while logs.trace_msrp is set).",
     direction=field(str, "'incoming' or 'outgoing'"),
-    data=field(str, 'the chunk as text; octets that are no UTF-8 are shown as \\xNN'),
+    data=field(str, "the chunk as text; octets that are no UTF-8 are shown as \\xNN"),
 )
 
 declare_notification(
-    'MSRPLibraryLog',
+    "MSRPLibraryLog",
     None,
-    'msrplib wrote a line to its log.',
-    message=field(str, 'the line'),
-    level=field('LogLevel', 'DEBUG, INFO, WARNING, ERROR or CRITICAL'),
+    "msrplib wrote a line to its log.",
+    message=field(str, "the line"),
+    level=field("LogLevel", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
 )
 
 
@@ -48,7 +48,7 @@ class _Forwarder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             data = NotificationData(message=record.getMessage(), level=LogLevel.of(record.levelno))
-            NotificationCenter().post_notification('MSRPLibraryLog', data=data)
+            NotificationCenter().post_notification("MSRPLibraryLog", data=data)
         except Exception:
             self.handleError(record)
 
@@ -61,4 +61,4 @@ def forward_library_log() -> None:
 
     Which records there are is up to the level of the logger 'msrplib'.
     """
-    logging.getLogger('msrplib').addHandler(_forwarder)
+    logging.getLogger("msrplib").addHandler(_forwarder)

@@ -26,7 +26,7 @@ class PortService:
 
     def stop(self) -> Any:
         """A Deferred that fires when they are closed; None when no stream ever was."""
-        module = sys.modules.get('sipsimple.streams.msrp.transport')
+        module = sys.modules.get("sipsimple.streams.msrp.transport")
         return None if module is None else module.MSRPTransport().stop()
 
 

@@ -13,13 +13,13 @@ from msrplib.uri import MSRPURI, parse_path
 from sipsimple.core.wire.sdp import DIRECTIONS
 
 __all__ = [
-    'DIRECTIONS',
-    'REVERSE_DIRECTION',
-    'MSRPMedia',
-    'accepts_type',
-    'answer_setup',
-    'combine_directions',
-    'we_connect',
+    "DIRECTIONS",
+    "REVERSE_DIRECTION",
+    "MSRPMedia",
+    "accepts_type",
+    "answer_setup",
+    "combine_directions",
+    "we_connect",
 ]
 
 MAX_TYPES = 256
@@ -28,16 +28,16 @@ MAX_TYPES = 256
 DISCARD_PORT = 9
 """RFC 6135 4.2, RFC 4145 4.1: the port of a side that is not connected to."""
 
-_TRANSPORTS = {'TCP/MSRP': False, 'TCP/TLS/MSRP': True}
-_SETUPS = frozenset({'active', 'passive', 'actpass'})
+_TRANSPORTS = {"TCP/MSRP": False, "TCP/TLS/MSRP": True}
+_SETUPS = frozenset({"active", "passive", "actpass"})
 _MEDIA_TYPE = re.compile(r"\*|[A-Za-z0-9!#$&^_.+%'*`{|}~-]+/(?:\*|[A-Za-z0-9!#$&^_.+%'*`{|}~-]+)")
-_CAPABILITY = re.compile(r'[A-Za-z0-9_.-]+')
+_CAPABILITY = re.compile(r"[A-Za-z0-9_.-]+")
 
 REVERSE_DIRECTION = {
-    'sendrecv': 'sendrecv',
-    'sendonly': 'recvonly',
-    'recvonly': 'sendonly',
-    'inactive': 'inactive',
+    "sendrecv": "sendrecv",
+    "sendonly": "recvonly",
+    "recvonly": "sendonly",
+    "inactive": "inactive",
 }
 """RFC 3264 6.1: what one side sends the other receives."""
 
@@ -65,7 +65,7 @@ class MSRPMedia:
     accept_types: tuple[str, ...] = ()
     accept_wrapped_types: tuple[str, ...] = ()
     setup: str | None = None
-    direction: str = 'sendrecv'
+    direction: str = "sendrecv"
     max_size: int | None = None
     fingerprint: str | None = None
     chatroom: frozenset[str] = frozenset()
@@ -82,7 +82,7 @@ class MSRPMedia:
         if secure is None:
             return None
         attributes = line.attributes
-        path = _path(attributes.getfirst('path'), secure) if line.port else ()
+        path = _path(attributes.getfirst("path"), secure) if line.port else ()
         if path is None:
             return None
         return cls(
@@ -90,67 +90,67 @@ class MSRPMedia:
             line.port,
             secure,
             path,
-            _types(attributes.getfirst('accept-types')),
-            _types(attributes.getfirst('accept-wrapped-types')),
-            _setup(attributes.getfirst('setup')),
+            _types(attributes.getfirst("accept-types")),
+            _types(attributes.getfirst("accept-wrapped-types")),
+            _setup(attributes.getfirst("setup")),
             sdp.direction_of(index),
-            _size(attributes.getfirst('max-size')),
-            attributes.getfirst('fingerprint') or sdp.attributes.getfirst('fingerprint') or None,
-            frozenset(_CAPABILITY.findall(attributes.getfirst('chatroom') or '')),
+            _size(attributes.getfirst("max-size")),
+            attributes.getfirst("fingerprint") or sdp.attributes.getfirst("fingerprint") or None,
+            frozenset(_CAPABILITY.findall(attributes.getfirst("chatroom") or "")),
         )
 
     @property
     def can_send(self) -> bool:
-        return self.direction in ('sendrecv', 'sendonly')
+        return self.direction in ("sendrecv", "sendonly")
 
     @property
     def can_receive(self) -> bool:
-        return self.direction in ('sendrecv', 'recvonly')
+        return self.direction in ("sendrecv", "recvonly")
 
 
 def _path(text: str | None, secure: bool) -> tuple[MSRPURI, ...] | None:
     try:
-        path = parse_path(text or '')
+        path = parse_path(text or "")
     except MSRPSyntaxError:
         return None
     # RFC 4975 8.1: the scheme of the first hop goes with the transport of the media line. 6: only the URI of a
     # relay has no session id, and the only transport there is is tcp.
     if path[0].secure is not secure or path[-1].session_id is None:
         return None
-    if any(uri.transport.lower() != 'tcp' or uri.port == 0 for uri in path):
+    if any(uri.transport.lower() != "tcp" or uri.port == 0 for uri in path):
         return None
     return path
 
 
 def _types(text: str | None) -> tuple[str, ...]:
-    words = (text or '').lower().split(None, MAX_TYPES)[:MAX_TYPES]
+    words = (text or "").lower().split(None, MAX_TYPES)[:MAX_TYPES]
     return tuple([word for word in words if _MEDIA_TYPE.fullmatch(word)])
 
 
 def _setup(text: str | None) -> str | None:
-    setup = (text or '').strip().lower()
+    setup = (text or "").strip().lower()
     return setup if setup in _SETUPS else None
 
 
 def _size(text: str | None) -> int | None:
-    text = (text or '').strip()
+    text = (text or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def combine_directions(local: str, remote: str) -> str:
     """Our direction in the answer to an offer with the direction `remote` (RFC 3264 6.1)."""
     offered = REVERSE_DIRECTION[remote]
-    sends = local in ('sendrecv', 'sendonly') and offered in ('sendrecv', 'sendonly')
-    receives = local in ('sendrecv', 'recvonly') and offered in ('sendrecv', 'recvonly')
-    return {(True, True): 'sendrecv', (True, False): 'sendonly', (False, True): 'recvonly'}.get(
-        (sends, receives), 'inactive'
+    sends = local in ("sendrecv", "sendonly") and offered in ("sendrecv", "sendonly")
+    receives = local in ("sendrecv", "recvonly") and offered in ("sendrecv", "recvonly")
+    return {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}.get(
+        (sends, receives), "inactive"
     )
 
 
 def accepts_type(accepted: Iterable[str], media_type: str) -> bool:
     """Whether a list of types (RFC 4975 8.6: `*`, `text/*`, `text/plain`) has a type (in lower case)."""
-    main = media_type.partition('/')[0]
-    return any(entry in ('*', '*/*', media_type, f'{main}/*') for entry in accepted)
+    main = media_type.partition("/")[0]
+    return any(entry in ("*", "*/*", media_type, f"{main}/*") for entry in accepted)
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
@@ -170,7 +170,7 @@ def _looks_unreachable(hop: MSRPURI, local_host: str) -> bool:
     return remote.is_unspecified or (not remote.is_global and local.is_global)
 
 
-_ANSWERS = {'actpass': 'active', 'passive': 'active', 'active': 'passive'}
+_ANSWERS = {"actpass": "active", "passive": "active", "active": "passive"}
 
 
 def answer_setup(offer: MSRPMedia, local_host: str) -> str | None:
@@ -183,8 +183,8 @@ def answer_setup(offer: MSRPMedia, local_host: str) -> str | None:
     if offer.setup is None:
         return None
     setup = _ANSWERS[offer.setup]
-    if offer.setup == 'actpass' and _looks_unreachable(offer.path[0], local_host):
-        return 'passive'
+    if offer.setup == "actpass" and _looks_unreachable(offer.path[0], local_host):
+        return "passive"
     return setup
 
 
@@ -193,4 +193,4 @@ def we_connect(is_offerer: bool, setup: str | None) -> bool:
 
     RFC 4975 5.4: it is the offerer, where the answer (or the offer, and so the answer) says nothing of RFC 6135.
     """
-    return is_offerer is not (setup == 'active')
+    return is_offerer is not (setup == "active")

@@ -6,7 +6,7 @@ from sipsimple.configuration import Setting, SettingsGroup, SettingsObjectExtens
 from sipsimple.configuration.datatypes import MSRPRelayAddress, MSRPTransport
 from sipsimple.configuration.datatypes.text import Choice
 
-__all__ = ['EXTENSIONS', 'MSRPConnectionModel']
+__all__ = ["EXTENSIONS", "MSRPConnectionModel"]
 
 
 class MSRPConnectionModel(Choice):
@@ -14,38 +14,38 @@ class MSRPConnectionModel(Choice):
 
     __slots__ = ()
 
-    values = ('relay', 'acm')
+    values = ("relay", "acm")
 
 
 class MSRPSettings(SettingsGroup):
     """How MSRP streams are offered."""
 
-    transport = Setting(MSRPTransport, 'tls', doc='The transport that is offered; one that is offered is taken.')
+    transport = Setting(MSRPTransport, "tls", doc="The transport that is offered; one that is offered is taken.")
     connection_model = Setting(
         MSRPConnectionModel,
-        'relay',
-        doc='relay: through msrp_relay where it is to be used (RFC 4976); acm: always directly (RFC 6135).',
+        "relay",
+        doc="relay: through msrp_relay where it is to be used (RFC 4976); acm: always directly (RFC 6135).",
     )
 
 
 class BonjourMSRPSettings(SettingsGroup):
     """How MSRP streams are offered to neighbours, who have no common certificate authority."""
 
-    transport = Setting(MSRPTransport, 'tcp', doc='The transport that is offered; one that is offered is taken.')
+    transport = Setting(MSRPTransport, "tcp", doc="The transport that is offered; one that is offered is taken.")
 
 
 class NATTraversalSettings(SettingsGroup):
     """How the remote party's MSRP connection reaches us."""
 
-    msrp_relay = Setting(MSRPRelayAddress, None, nillable=True, doc='The MSRP relay; None: none.')
-    use_msrp_relay_for_inbound = Setting(bool, True, doc='Use it for streams that are proposed to us.')
-    use_msrp_relay_for_outbound = Setting(bool, False, doc='Use it for streams that we propose.')
+    msrp_relay = Setting(MSRPRelayAddress, None, nillable=True, doc="The MSRP relay; None: none.")
+    use_msrp_relay_for_inbound = Setting(bool, True, doc="Use it for streams that are proposed to us.")
+    use_msrp_relay_for_outbound = Setting(bool, False, doc="Use it for streams that we propose.")
 
 
 class MSRPLogsSettings(SettingsGroup):
     """What is traced."""
 
-    trace_msrp = Setting(bool, False, doc='Post each MSRP chunk sent or received as `MSRPTransportTrace`.')
+    trace_msrp = Setting(bool, False, doc="Post each MSRP chunk sent or received as `MSRPTransportTrace`.")
 
 
 class AccountExtension(SettingsObjectExtension):
@@ -62,7 +62,7 @@ class SIPSimpleSettingsExtension(SettingsObjectExtension):
 
 
 EXTENSIONS = (
-    ('Account', AccountExtension),
-    ('BonjourAccount', BonjourAccountExtension),
-    ('SIPSimpleSettings', SIPSimpleSettingsExtension),
+    ("Account", AccountExtension),
+    ("BonjourAccount", BonjourAccountExtension),
+    ("SIPSimpleSettings", SIPSimpleSettingsExtension),
 )

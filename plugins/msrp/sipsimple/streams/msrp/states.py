@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ['OVER', 'STATES', 'StreamEvent', 'StreamState', 'following']
+__all__ = ["OVER", "STATES", "StreamEvent", "StreamState", "following"]
 
 
 class StreamState(Enum):
-    NEW = 'new'
-    INITIALIZED = 'initialized'
-    CONNECTING = 'connecting'
-    STARTED = 'started'
-    CLOSING = 'closing'
-    FAILED = 'failed'
-    ENDED = 'ended'
+    NEW = "new"
+    INITIALIZED = "initialized"
+    CONNECTING = "connecting"
+    STARTED = "started"
+    CLOSING = "closing"
+    FAILED = "failed"
+    ENDED = "ended"
 
 
 class StreamEvent(Enum):
-    INITIALIZE = 'initialize()'
-    START = 'start()'
-    CONNECTED = 'the session is bound to a connection'
-    CLOSED = 'the connection was closed'
-    FAIL = 'something went wrong'
-    END = 'end()'
+    INITIALIZE = "initialize()"
+    START = "start()"
+    CONNECTED = "the session is bound to a connection"
+    CLOSED = "the connection was closed"
+    FAIL = "something went wrong"
+    END = "end()"
 
 
 _S, _E = StreamState, StreamEvent

@@ -1,9 +1,9 @@
 """For tests of streams over MSRP: two streams on a memory network, with a negotiation but without SIP.
 
-    pair = StreamPair(ChatStream)
-    pair.start()
-    pair.alice.run(pair.alice.stream.send_message, 'hello')
-    pair.bob.wait('ChatStreamGotMessage')
+pair = StreamPair(ChatStream)
+pair.start()
+pair.alice.run(pair.alice.stream.send_message, 'hello')
+pair.bob.wait('ChatStreamGotMessage')
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from sipsimple.testing.reactor import MemoryRealm
 from sipsimple.testing.recorder import NotificationRecorder
 from sipsimple.util import Route
 
-__all__ = ['Side', 'StreamPair']
+__all__ = ["Side", "StreamPair"]
 
-P = ParamSpec('P')
-T = TypeVar('T')
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Side:
@@ -32,15 +32,15 @@ class Side:
     :ivar stream: None until there is one
     """
 
-    def __init__(self, network: MemoryNetwork, name: str, transport: str = 'tcp') -> None:
+    def __init__(self, network: MemoryNetwork, name: str, transport: str = "tcp") -> None:
         self.network = network
         self.realm = MemoryRealm(name, network)
         self.uri = SIPURI(self.realm.host.ip, name)
         self.account = SimpleNamespace(
-            id=f'{name}@{self.realm.host.ip}',
+            id=f"{name}@{self.realm.host.ip}",
             uri=self.uri,
             display_name=name.capitalize(),
-            msrp=SimpleNamespace(transport=transport, connection_model='relay'),
+            msrp=SimpleNamespace(transport=transport, connection_model="relay"),
         )
         self.session: Any = None
         self.stream: Any = None
@@ -51,7 +51,7 @@ class Side:
         self.session = SimpleNamespace(
             account=self.account,
             remote_identity=SimpleNamespace(uri=other.uri, display_name=other.account.display_name),
-            route=Route(other.realm.host.ip, 5060, 'udp'),
+            route=Route(other.realm.host.ip, 5060, "udp"),
         )
 
     def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -73,7 +73,7 @@ class Side:
 
     def describe(self, *media: Any) -> FrozenSDPSession:
         """An SDP session with these media lines, as it comes off the wire."""
-        sdp = SDPSession(self.realm.host.ip, name='test', media=list(media))
+        sdp = SDPSession(self.realm.host.ip, name="test", media=list(media))
         return FrozenSDPSession.parse(sdp.encode())
 
 
@@ -92,13 +92,13 @@ class StreamPair:
         *,
         make_offered: Callable[[Any], Any] | None = None,
         network: MemoryNetwork | None = None,
-        transport: str = 'tcp',
+        transport: str = "tcp",
         edit_offer: Callable[[Any], None] | None = None,
         edit_answer: Callable[[Any], None] | None = None,
     ) -> None:
         self.network = network or MemoryNetwork()
-        self.alice = Side(self.network, 'alice', transport)
-        self.bob = Side(self.network, 'bob', transport)
+        self.alice = Side(self.network, "alice", transport)
+        self.bob = Side(self.network, "bob", transport)
         self.alice.meet(self.bob)
         self.bob.meet(self.alice)
         self._class = stream_class
@@ -112,14 +112,14 @@ class StreamPair:
         """Alice makes the offer, bob's stream is made of it and initialized."""
         alice, bob = self.alice, self.bob
         alice.stream = alice.run(self._make, alice.account)
-        alice.run(alice.stream.initialize, alice.session, 'outgoing')
+        alice.run(alice.stream.initialize, alice.session, "outgoing")
         media = alice.run(alice.stream.get_local_media, for_offer=True)
         if self._edit_offer is not None:
             self._edit_offer(media)
         self.offer = alice.describe(media)
         bob.stream = bob.run(self._class.new_from_sdp, bob.account, self.offer, 0)
         if bob.stream is not None:
-            bob.run(bob.stream.initialize, bob.session, 'incoming')
+            bob.run(bob.stream.initialize, bob.session, "incoming")
 
     def accept(self) -> None:
         """Bob answers and starts; the answer is not under way yet."""
@@ -139,8 +139,8 @@ class StreamPair:
         self.propose()
         self.accept()
         self.deliver_answer()
-        self.alice.wait('MediaStreamDidStart')
-        self.bob.wait('MediaStreamDidStart')
+        self.alice.wait("MediaStreamDidStart")
+        self.bob.wait("MediaStreamDidStart")
 
     def end(self) -> None:
         """Both streams end, as at the end of a session."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from msrplib.tls import TLSParameters, make_self_signed
 
-__all__ = ['TLSIdentity']
+__all__ = ["TLSIdentity"]
 
 
 class TLSIdentity:
@@ -27,9 +27,9 @@ class TLSIdentity:
     def __init__(self, settings: Any) -> None:
         tls = settings.tls
         if tls.certificate is not None:
-            own = TLSParameters.from_files(Path(tls.certificate).expanduser(), verify='fingerprint')
+            own = TLSParameters.from_files(Path(tls.certificate).expanduser(), verify="fingerprint")
         else:
-            own = make_self_signed('sipsimple')
+            own = make_self_signed("sipsimple")
         self._own = own
         self._trust_roots = None if tls.ca_list is None else Path(tls.ca_list).expanduser().read_bytes()
         self._verifies = tls.verify_server
@@ -43,4 +43,4 @@ class TLSIdentity:
         """For whom we connect to: by the fingerprint, or by an authority."""
         if by_fingerprint:
             return self._own
-        return replace(self._own, trust_roots=self._trust_roots, verify='ca' if self._verifies else 'none')
+        return replace(self._own, trust_roots=self._trust_roots, verify="ca" if self._verifies else "none")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from msrplib.tls import TLSParameters
     from sipsimple.streams.msrp.tls import TLSIdentity
 
-__all__ = ['LIMITS', 'MSRPPort', 'MSRPTransport', 'MSRPTransportError']
+__all__ = ["LIMITS", "MSRPPort", "MSRPTransport", "MSRPTransportError"]
 
 IDLE_TIMEOUT = 60.0
 """Seconds that a port stays open after its last stream has ended."""
@@ -49,7 +49,7 @@ class MSRPPort:
         self._users = 0
         self._idle: Any = None
         self._listener = MSRPListener(
-            transport.reactor, '::' if ipv6 else '', tls=tls, limits=LIMITS, on_trace=transport.trace_hook
+            transport.reactor, "::" if ipv6 else "", tls=tls, limits=LIMITS, on_trace=transport.trace_hook
         )
         self._listener.start()
         self.number = self._listener.port
@@ -105,7 +105,7 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
         self._ports: dict[tuple[bool, bool], MSRPPort] = {}  # by whether it is for TLS, and for IPv6
         self._connectors: dict[tuple[bool, bool], MSRPConnector] = {}  # by TLS, and fingerprints instead of CAs
         self._identity: TLSIdentity | None = None
-        self._center.add_observer(self, name='CFGSettingsObjectDidChange', sender=self._settings)
+        self._center.add_observer(self, name="CFGSettingsObjectDidChange", sender=self._settings)
         forward_library_log()
 
     @property
@@ -115,7 +115,7 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
     @property
     def trace_hook(self) -> TraceHook | None:
         """What connections shall hand their chunks to; None, which costs nothing, while nothing is traced."""
-        return self._trace if getattr(self._settings.logs, 'trace_msrp', False) else None
+        return self._trace if getattr(self._settings.logs, "trace_msrp", False) else None
 
     def local_ip_towards(self, host: str) -> str:
         """The address of ours from which packets to a host leave."""
@@ -133,7 +133,7 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
             try:
                 self._identity = TLSIdentity(self._settings)
             except (OSError, ValueError) as error:
-                raise MSRPTransportError(f'no certificate for MSRP over TLS: {error}') from error
+                raise MSRPTransportError(f"no certificate for MSRP over TLS: {error}") from error
         return self._identity
 
     def port(self, secure: bool, ipv6: bool) -> MSRPPort:
@@ -144,12 +144,12 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
         port = self._ports.get((secure, ipv6))
         if port is None:
             if self.reactor is None:
-                raise MSRPTransportError('there is no reactor: the application is not started')
+                raise MSRPTransportError("there is no reactor: the application is not started")
             tls = self.tls_identity.for_listening() if secure else None
             try:
                 port = self._ports[secure, ipv6] = MSRPPort(self, ipv6, tls)
             except Exception as error:  # those of OpenSSL have no base but this one
-                raise MSRPTransportError(f'no MSRP port could be opened: {error}') from error
+                raise MSRPTransportError(f"no MSRP port could be opened: {error}") from error
         return port
 
     def connect(self, session: MSRPSession, timeout: float) -> Deferred[MSRPSession]:
@@ -182,7 +182,7 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
 
     def _NH_CFGSettingsObjectDidChange(self, notification: Notification) -> None:
         # Connections are made with these settings: new streams get new ports and connections.
-        if any(name == 'logs.trace_msrp' or name.startswith('tls.') for name in notification.data.modified):
+        if any(name == "logs.trace_msrp" or name.startswith("tls.") for name in notification.data.modified):
             self._realm.run(self._renew)
 
     def _renew(self) -> None:
@@ -194,7 +194,7 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
 
     def _trace(self, direction: str, data: bytes, local: str, remote: str) -> None:
         self._center.post_notification(
-            'MSRPTransportTrace',
+            "MSRPTransportTrace",
             self,
-            NotificationData(direction=direction, data=data.decode('utf-8', 'backslashreplace')),
+            NotificationData(direction=direction, data=data.decode("utf-8", "backslashreplace")),
         )

@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from sipsimple.streams.chat.stream import ChatStream, ChatStreamError
 
 __all__ = [
-    'CPIMError',
-    'CPIMHeader',
-    'CPIMIdentity',
-    'CPIMMessage',
-    'CPIMNamespace',
-    'ChatIdentity',
-    'ChatMessage',
-    'ChatStream',
-    'ChatStreamError',
-    'MultilingualText',
+    "CPIMError",
+    "CPIMHeader",
+    "CPIMIdentity",
+    "CPIMMessage",
+    "CPIMNamespace",
+    "ChatIdentity",
+    "ChatMessage",
+    "ChatStream",
+    "ChatStreamError",
+    "MultilingualText",
 ]
 
-_MODULES = {'CPIMError': 'cpim', 'ChatStream': 'stream', 'ChatStreamError': 'stream'}
+_MODULES = {"CPIMError": "cpim", "ChatStream": "stream", "ChatStreamError": "stream"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    module = import_module(f'{__name__}.{_MODULES.get(name, "messages")}')
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_MODULES.get(name, 'messages')}")
     value = globals()[name] = getattr(module, name)
     return value

@@ -8,12 +8,12 @@ from typing import Any
 from sipsimple.streams.chat.composing import DEFAULT_REFRESH, ComposingIndication
 from sipsimple.streams.chat.messages import ChatIdentity
 
-__all__ = ['Composers']
+__all__ = ["Composers"]
 
 MAX_COMPOSERS = 256
 """Senders in one chat whose state is kept; the state of the one heard of longest ago is forgotten."""
 
-_IDLE = ComposingIndication('idle')
+_IDLE = ComposingIndication("idle")
 
 TimedOut = Callable[[ChatIdentity, list[ChatIdentity], ComposingIndication], None]
 
@@ -24,7 +24,7 @@ class Composers:
     :param timed_out: called with sender, recipients and an idle indication when nothing was heard in time
     """
 
-    __slots__ = ('_timed_out', '_timers')
+    __slots__ = ("_timed_out", "_timers")
 
     def __init__(self, timed_out: TimedOut) -> None:
         self._timed_out = timed_out
@@ -38,7 +38,7 @@ class Composers:
     ) -> None:
         """An indication has come."""
         self.forget(sender)
-        if indication.state != 'active':
+        if indication.state != "active":
             return
         if len(self._timers) >= MAX_COMPOSERS:
             self.forget(next(iter(self._timers)))

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ['ContentType', 'decode_content', 'encode_content', 'parse_content_type']
+__all__ = ["ContentType", "decode_content", "encode_content", "parse_content_type"]
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
 _CONTENT_TYPE = re.compile(
@@ -17,10 +17,10 @@ _MAX_LENGTH = 512
 
 CHARSETS = frozenset(
     {
-        *('utf-8', 'utf8', 'us-ascii', 'ascii', 'utf-16', 'utf-16le', 'utf-16be', 'utf-32', 'koi8-r', 'koi8-u'),
-        *('gb2312', 'gbk', 'gb18030', 'big5', 'shift_jis', 'euc-jp', 'iso-2022-jp', 'euc-kr', 'tis-620'),
-        *(f'iso-8859-{part}' for part in range(1, 17) if part != 12),
-        *(f'windows-125{part}' for part in range(9)),
+        *("utf-8", "utf8", "us-ascii", "ascii", "utf-16", "utf-16le", "utf-16be", "utf-32", "koi8-r", "koi8-u"),
+        *("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "tis-620"),
+        *(f"iso-8859-{part}" for part in range(1, 17) if part != 12),
+        *(f"windows-125{part}" for part in range(9)),
     }
 )
 """Charsets that text is decoded from. Not whatever Python knows: some of its codecs take quadratic time."""
@@ -35,7 +35,7 @@ class ContentType(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        return self.media_type.startswith('text/')
+        return self.media_type.startswith("text/")
 
 
 @lru_cache(maxsize=256)
@@ -46,25 +46,21 @@ def parse_content_type(text: str) -> ContentType:
     """
     match = _CONTENT_TYPE.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if match is None:
-        raise ValueError(f'not a content type: {text[:100]!r}')
+        raise ValueError(f"not a content type: {text[:100]!r}")
     charset = None
     for name, value in _PARAMETER.findall(match[3]):
-        if name.lower() == 'charset':
+        if name.lower() == "charset":
             charset = value.strip('"').lower()
             break
-    return ContentType(text.strip(), f'{match[1]}/{match[2]}'.lower(), charset)
+    return ContentType(text.strip(), f"{match[1]}/{match[2]}".lower(), charset)
 
 
 @lru_cache(maxsize=256)
 def _without_charset(content_type: ContentType) -> str:
     if content_type.charset is None:
         return content_type.full
-    kept = [
-        f';{name}={value}'
-        for name, value in _PARAMETER.findall(content_type.full)
-        if name.lower() != 'charset'
-    ]
-    return content_type.full.partition(';')[0].strip() + ''.join(kept)
+    kept = [f";{name}={value}" for name, value in _PARAMETER.findall(content_type.full) if name.lower() != "charset"]
+    return content_type.full.partition(";")[0].strip() + "".join(kept)
 
 
 def decode_content(content: bytes, content_type: ContentType) -> tuple[str | bytes, str]:
@@ -76,8 +72,8 @@ def decode_content(content: bytes, content_type: ContentType) -> tuple[str | byt
         return content, content_type.full
     charset = content_type.charset
     if charset is None or charset not in CHARSETS:
-        charset = 'utf-8'
-    return content.decode(charset, 'replace'), _without_charset(content_type)
+        charset = "utf-8"
+    return content.decode(charset, "replace"), _without_charset(content_type)
 
 
 def encode_content(content: str | bytes, content_type: ContentType) -> tuple[bytes, str]:
@@ -90,8 +86,8 @@ def encode_content(content: str | bytes, content_type: ContentType) -> tuple[byt
         return content, content_type.full
     charset = content_type.charset
     if charset is None:
-        full = f'{content_type.full}; charset=utf-8' if content_type.is_text else content_type.full
+        full = f"{content_type.full}; charset=utf-8" if content_type.is_text else content_type.full
         return content.encode(), full
     if charset not in CHARSETS:
-        raise ValueError(f'cannot encode text as {charset!r}: give bytes, or leave the charset out')
+        raise ValueError(f"cannot encode text as {charset!r}: give bytes, or leave the charset out")
     return content.encode(charset), content_type.full

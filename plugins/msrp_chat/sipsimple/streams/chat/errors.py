@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ['ChatStreamError']
+__all__ = ["ChatStreamError"]
 
 
 class ChatStreamError(Exception):

@@ -12,15 +12,15 @@ from typing import Any
 from sipsimple.core.wire.uri import BaseSIPURI, FrozenSIPURI
 
 __all__ = [
-    'CPIMHeader',
-    'CPIMIdentity',
-    'CPIMMessage',
-    'CPIMNamespace',
-    'ChatIdentity',
-    'ChatMessage',
-    'MultilingualText',
-    'escape',
-    'unescape',
+    "CPIMHeader",
+    "CPIMIdentity",
+    "CPIMMessage",
+    "CPIMNamespace",
+    "ChatIdentity",
+    "ChatMessage",
+    "MultilingualText",
+    "escape",
+    "unescape",
 ]
 
 ChatURI = FrozenSIPURI | str
@@ -31,20 +31,20 @@ _CACHED_LENGTH = 256
 """Identities are the same in message after message: those of headers up to this length are parsed once."""
 
 _IDENTITY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^"<]*))<([^<>\s]+)>')
-_URI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\x00-\x20\x7f]+')
-_ESCAPED = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(.))')
-_TO_ESCAPE = re.compile('[\x00-\x1f\x7f\\\\\ud800-\udfff]')
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\x00-\x20\x7f]+")
+_ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
+_TO_ESCAPE = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
 _TO_ESCAPE_IN_STRING = re.compile('[\x00-\x1f\x7f"\\\\\ud800-\udfff]')
-_SURROGATES = re.compile('[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]')
-_LETTERS = {'b': '\b', 't': '\t', 'n': '\n', 'r': '\r'}
-_ESCAPES = {'\b': '\\b', '\t': '\\t', '\n': '\\n', '\r': '\\r', '"': '\\"', '\\': '\\\\'}
+_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
+_LETTERS = {"b": "\b", "t": "\t", "n": "\n", "r": "\r"}
+_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
 
 def _escape_character(match: re.Match[str]) -> str:
     character = match[0]
-    if '\ud800' <= character <= '\udfff':
-        return '\ufffd'
-    return _ESCAPES.get(character) or f'\\u{ord(character):04x}'
+    if "\ud800" <= character <= "\udfff":
+        return "\ufffd"
+    return _ESCAPES.get(character) or f"\\u{ord(character):04x}"
 
 
 def _unescape_sequence(match: re.Match[str]) -> str:
@@ -57,7 +57,7 @@ def _unescape_sequence(match: re.Match[str]) -> str:
 def _join_surrogates(match: re.Match[str]) -> str:
     pair = match[0]
     if len(pair) == 1:
-        return '\ufffd'
+        return "\ufffd"
     return chr(0x10000 + ((ord(pair[0]) - 0xD800) << 10) + ord(pair[1]) - 0xDC00)
 
 
@@ -71,7 +71,7 @@ def escape(text: str) -> str:
 
 def unescape(text: str) -> str:
     """The text that was meant (RFC 3862 2.3); an unknown escape stands for the character after the backslash."""
-    if '\\' not in text:
+    if "\\" not in text:
         return text
     text = _ESCAPED.sub(_unescape_sequence, text)
     return _SURROGATES.sub(_join_surrogates, text)
@@ -81,10 +81,10 @@ def _chat_uri(uri: object) -> ChatURI:
     if isinstance(uri, BaseSIPURI):
         return FrozenSIPURI.new(uri)
     if not isinstance(uri, str):
-        raise TypeError(f'uri must be a SIPURI or a str, not {type(uri).__name__}')
+        raise TypeError(f"uri must be a SIPURI or a str, not {type(uri).__name__}")
     if not _URI.fullmatch(uri):
-        raise ValueError(f'not a URI: {uri[:100]!r}')
-    if uri[:4].lower() == 'sip:' or uri[:5].lower() == 'sips:':
+        raise ValueError(f"not a URI: {uri[:100]!r}")
+    if uri[:4].lower() == "sip:" or uri[:5].lower() == "sips:":
         return FrozenSIPURI.parse(uri)
     return uri
 
@@ -97,11 +97,11 @@ class ChatIdentity:
     :raises ValueError: the text is no URI
     """
 
-    __slots__ = ('_display_name', '_text', '_uri')
+    __slots__ = ("_display_name", "_text", "_uri")
 
     def __init__(self, uri: BaseSIPURI | str, display_name: str | None = None) -> None:
         if display_name is not None and not isinstance(display_name, str):
-            raise TypeError(f'display_name must be a str or None, not {type(display_name).__name__}')
+            raise TypeError(f"display_name must be a str or None, not {type(display_name).__name__}")
         self._uri = _chat_uri(uri)
         self._display_name = display_name or None
         self._text: str | None = None
@@ -122,14 +122,14 @@ class ChatIdentity:
         """
         match = _IDENTITY.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f'not an identity: {text[:100]!r}')
+            raise ValueError(f"not an identity: {text[:100]!r}")
         quoted, tokens, uri = match.groups()
         return cls(uri, unescape(quoted) if quoted is not None else tokens.strip())
 
     def __str__(self) -> str:
         text = self._text
         if text is None:
-            text = f'<{self._uri}>'
+            text = f"<{self._uri}>"
             if self._display_name is not None:
                 # RFC 3862 3.1: a name that is no list of tokens is a quoted string; quoted is always right.
                 name = _TO_ESCAPE_IN_STRING.sub(_escape_character, self._display_name)
@@ -138,7 +138,7 @@ class ChatIdentity:
         return text
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({str(self._uri)!r}, {self._display_name!r})'
+        return f"{type(self).__name__}({str(self._uri)!r}, {self._display_name!r})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChatIdentity):
@@ -174,11 +174,11 @@ class MultilingualText(str):
     It is the `str` of the text that has no language; `translations` maps RFC 5646 language tags to the others.
     """
 
-    __slots__ = ('translations',)
+    __slots__ = ("translations",)
 
     translations: dict[str, str]
 
-    def __new__(cls, text: str = '', /, **translations: str) -> MultilingualText:
+    def __new__(cls, text: str = "", /, **translations: str) -> MultilingualText:
         self = super().__new__(cls, text)
         self.translations = translations
         return self
@@ -188,8 +188,8 @@ class MultilingualText(str):
         return self.translations.get(language, str(self))
 
     def __repr__(self) -> str:
-        parts = [repr(str(self)), *(f'{name}={text!r}' for name, text in self.translations.items())]
-        return f'MultilingualText({", ".join(parts)})'
+        parts = [repr(str(self)), *(f"{name}={text!r}" for name, text in self.translations.items())]
+        return f"MultilingualText({', '.join(parts)})"
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, MultilingualText) and self.translations != other.translations:
@@ -209,7 +209,7 @@ class CPIMNamespace:
     """A namespace of headers (RFC 3862 3.4): its URI, and the prefix under which its headers are written."""
 
     uri: str
-    prefix: str = ''
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class _Message:
 
 class CPIMMessage(_Message):
     __slots__ = ()
-    __doc__ = f'A message that came in a message/cpim envelope.\n{_Message.__doc__}'
+    __doc__ = f"A message that came in a message/cpim envelope.\n{_Message.__doc__}"
 
     @classmethod
     def parse(cls, data: bytes) -> CPIMMessage:
@@ -275,7 +275,7 @@ class CPIMMessage(_Message):
 
 class ChatMessage(_Message):
     __slots__ = ()
-    __doc__ = f'A message that came without an envelope.\n{_Message.__doc__}'
+    __doc__ = f"A message that came without an envelope.\n{_Message.__doc__}"
 
 
 def identities_of(values: Iterable[object], what: str) -> list[ChatIdentity]:
@@ -286,5 +286,5 @@ def identities_of(values: Iterable[object], what: str) -> list[ChatIdentity]:
     identities = list(values)
     for identity in identities:
         if not isinstance(identity, ChatIdentity):
-            raise TypeError(f'{what} must be CPIMIdentity objects, not {type(identity).__name__}')
+            raise TypeError(f"{what} must be CPIMIdentity objects, not {type(identity).__name__}")
     return identities  # type: ignore[return-value]

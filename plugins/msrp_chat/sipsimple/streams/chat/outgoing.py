@@ -15,9 +15,9 @@ from sipsimple.streams.chat.errors import ChatStreamError
 from sipsimple.streams.chat.messages import ChatIdentity, identities_of
 from sipsimple.streams.msrp.sdp import MSRPMedia, accepts_type
 
-__all__ = ['CPIM_TYPE', 'Envelope', 'OutgoingText']
+__all__ = ["CPIM_TYPE", "Envelope", "OutgoingText"]
 
-CPIM_TYPE = 'message/cpim'
+CPIM_TYPE = "message/cpim"
 
 
 class OutgoingText:
@@ -51,7 +51,7 @@ class OutgoingText:
         elif isinstance(content, bytes | bytearray | memoryview):
             self.octets, self.full_type = bytes(content), self.content_type.full
         else:
-            raise TypeError(f'content must be str or bytes, not {type(content).__name__}')
+            raise TypeError(f"content must be str or bytes, not {type(content).__name__}")
         self.timestamp = timestamp
         self.is_plain = (
             recipients is None
@@ -61,15 +61,15 @@ class OutgoingText:
             and additional_headers is None
         )
         if timestamp is not None and not isinstance(timestamp, datetime):
-            raise TypeError(f'timestamp must be a datetime, not {type(timestamp).__name__}')
+            raise TypeError(f"timestamp must be a datetime, not {type(timestamp).__name__}")
         if self.is_plain:
             return
         if subject is not None and not isinstance(subject, str):
-            raise TypeError(f'subject must be a str, not {type(subject).__name__}')
+            raise TypeError(f"subject must be a str, not {type(subject).__name__}")
         if isinstance(required, str):
-            raise TypeError('required must be a list of str')
-        self.recipients = identities_of(recipients or (), 'recipients')
-        self.courtesy_recipients = identities_of(courtesy_recipients or (), 'courtesy_recipients')
+            raise TypeError("required must be a list of str")
+        self.recipients = identities_of(recipients or (), "recipients")
+        self.courtesy_recipients = identities_of(courtesy_recipients or (), "courtesy_recipients")
         self.subject = subject
         self.required = list(required or ())
         self.additional_headers = list(additional_headers or ())
@@ -88,7 +88,7 @@ class Envelope:
     :param local_identity, remote_identity: CPIM From and To of a message that says nothing else
     """
 
-    __slots__ = ('_head', '_local', '_remote', '_remote_identity', 'cpim', 'private_messages')
+    __slots__ = ("_head", "_local", "_remote", "_remote_identity", "cpim", "private_messages")
 
     def __init__(self, remote: MSRPMedia, local_identity: ChatIdentity, remote_identity: ChatIdentity) -> None:
         self._remote = remote
@@ -96,7 +96,7 @@ class Envelope:
         self._remote_identity = remote_identity
         self.cpim = accepts_type(remote.accept_types, CPIM_TYPE)
         # RFC 7701 8: who offers private messages is a chat room; they are addressed in the CPIM envelope.
-        self.private_messages = self.cpim and 'private-messages' in remote.chatroom
+        self.private_messages = self.cpim and "private-messages" in remote.chatroom
         self._head = print_envelope(local_identity, (remote_identity,))
 
     def accepts(self, media_type: str) -> bool:
@@ -122,15 +122,15 @@ class Envelope:
         if wrap:
             head = self._head if text.is_plain else self._special_head(text)
             timestamp = format_timestamp(text.timestamp or datetime.now(UTC))
-            head = f'{head}DateTime: {timestamp}\r\n\r\nContent-Type: {text.full_type}\r\n\r\n'
+            head = f"{head}DateTime: {timestamp}\r\n\r\nContent-Type: {text.full_type}\r\n\r\n"
             octets, content_type = head.encode() + text.octets, CPIM_TYPE
         elif accepts_type(self._remote.accept_types, media_type):
             octets, content_type = text.octets, text.content_type.full
         else:
-            raise ChatStreamError(f'the remote party does not accept {media_type}', 415)
+            raise ChatStreamError(f"the remote party does not accept {media_type}", 415)
         if self._remote.max_size is not None and len(octets) > self._remote.max_size:
             # RFC 4975 8.7
-            raise ChatStreamError(f'the remote party takes at most {self._remote.max_size} octets', 413)
+            raise ChatStreamError(f"the remote party takes at most {self._remote.max_size} octets", 413)
         return octets, content_type
 
     def _special_head(self, text: OutgoingText) -> str:
@@ -139,10 +139,10 @@ class Envelope:
     def _check_options(self, text: OutgoingText, wrap: bool) -> None:
         is_private = self.is_private(text.recipients) or bool(text.courtesy_recipients)
         if is_private and not (self.private_messages and wrap):
-            raise ChatStreamError('the remote party does not support private messages', 428)
+            raise ChatStreamError("the remote party does not support private messages", 428)
         if not wrap and (text.subject is not None or text.required or text.additional_headers):
             raise ChatStreamError(
-                'subject, required and additional headers need CPIM, which the remote party does not accept', 415
+                "subject, required and additional headers need CPIM, which the remote party does not accept", 415
             )
 
     def is_private(self, recipients: Iterable[ChatIdentity]) -> bool:

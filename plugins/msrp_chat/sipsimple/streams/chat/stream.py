@@ -41,9 +41,9 @@ from sipsimple.streams.msrp.states import OVER, StreamState
 from sipsimple.streams.msrp.transport import LIMITS
 from sipsimple.threading import call_in_sipsimple_thread
 
-__all__ = ['ChatStream', 'ChatStreamError']
+__all__ = ["ChatStream", "ChatStreamError"]
 
-log = logging.getLogger('sipsimple.streams')
+log = logging.getLogger("sipsimple.streams")
 
 MAX_MESSAGE_SIZE = 10 * 1024 * 1024 + 128 * 1024
 """Octets of an incoming message: ten megabytes of content, and its envelope. More is refused with 413."""
@@ -56,8 +56,8 @@ MAX_EARLY_OCTETS = 1024 * 1024
 MAX_COMPLAINTS = 10
 """Lines in the log about what a peer sends that cannot be read, for one stream."""
 
-_SENDS = frozenset({'sendrecv', 'sendonly'})
-_RECEIVES = frozenset({'sendrecv', 'recvonly'})
+_SENDS = frozenset({"sendrecv", "sendonly"})
+_RECEIVES = frozenset({"sendrecv", "recvonly"})
 _LIMITS = replace(LIMITS, max_message_size=MAX_MESSAGE_SIZE)
 
 
@@ -80,14 +80,14 @@ class ChatStream(MSRPStreamBase):
     ChatStreamGotComposingIndication.
     """
 
-    type = 'chat'
+    type = "chat"
     priority = 1
-    media_type = 'message'
-    accept_types: ClassVar[list[str]] = [CPIM_TYPE, 'text/*', COMPOSING_TYPE]
-    accept_wrapped_types: ClassVar[list[str]] = ['*']
+    media_type = "message"
+    accept_types: ClassVar[list[str]] = [CPIM_TYPE, "text/*", COMPOSING_TYPE]
+    accept_wrapped_types: ClassVar[list[str]] = ["*"]
     use_msrp_session = True
 
-    def __init__(self, account: Any, direction: str = 'sendrecv') -> None:
+    def __init__(self, account: Any, direction: str = "sendrecv") -> None:
         super().__init__(account, direction)
         self._realm = current_realm()
         self._message_ids = count(1)
@@ -108,7 +108,7 @@ class ChatStream(MSRPStreamBase):
         remote = MSRPMedia.read(remote_sdp, stream_index)
         if remote is None or remote.media_type != cls.media_type or not remote.path or not remote.accept_types:
             return None
-        if 'file-selector' in remote_sdp.media[stream_index].attributes:  # RFC 5547 6: that is a file
+        if "file-selector" in remote_sdp.media[stream_index].attributes:  # RFC 5547 6: that is a file
             return None
         stream = cls(account)
         stream.remote_media = remote
@@ -127,7 +127,7 @@ class ChatStream(MSRPStreamBase):
     @property
     def remote_identity(self) -> CPIMIdentity | None:
         """Who the remote party is; None while the session does not know."""
-        identity = getattr(self.session, 'remote_identity', None)
+        identity = getattr(self.session, "remote_identity", None)
         return None if identity is None else CPIMIdentity(_address_of_record(identity.uri), identity.display_name)
 
     @property
@@ -145,7 +145,7 @@ class ChatStream(MSRPStreamBase):
     def send_message(
         self,
         content: str | bytes,
-        content_type: str = 'text/plain',
+        content_type: str = "text/plain",
         recipients: Iterable[CPIMIdentity] | None = None,
         courtesy_recipients: Iterable[CPIMIdentity] | None = None,
         subject: str | None = None,
@@ -184,7 +184,7 @@ class ChatStream(MSRPStreamBase):
         queue = self._queue
         if queue is not None:
             if len(queue) >= MAX_QUEUED_MESSAGES or self._queued_octets + len(text.octets) > MAX_QUEUED_OCTETS:
-                raise ChatStreamError('too many messages wait for the stream to start', 413)
+                raise ChatStreamError("too many messages wait for the stream to start", 413)
             if text.timestamp is None:
                 text.timestamp = datetime.now(UTC)
             self._in_reactor(self._enqueue, text)
@@ -220,20 +220,20 @@ class ChatStream(MSRPStreamBase):
             return
         if envelope.accepts(COMPOSING_TYPE) or not text.is_plain:
             octets, full_type = envelope.encode(text)
-            self._in_reactor(self._send, text.message_id, octets, full_type, 'no')
+            self._in_reactor(self._send, text.message_id, octets, full_type, "no")
 
     def _check_can_send(self) -> None:
         if self._state in OVER:
             from sipsimple.session import IllegalStateError
 
             allowed = [state.value for state in StreamState if state not in OVER]
-            raise IllegalStateError(self._state.value, allowed, 'sending in a chat')
+            raise IllegalStateError(self._state.value, allowed, "sending in a chat")
         if self.direction not in _SENDS:
-            raise ChatStreamError(f'nothing can be sent in a chat that is {self.direction}')
+            raise ChatStreamError(f"nothing can be sent in a chat that is {self.direction}")
 
     def _new_id(self) -> str:
         # RFC 4975 7.1: unique in the session; 64 random bits make it so elsewhere too. Safe in any thread.
-        return f'{self._id_prefix}{next(self._message_ids):x}'
+        return f"{self._id_prefix}{next(self._message_ids):x}"
 
     def _in_reactor(self, function: Any, *arguments: Any) -> None:
         self._realm.run(call_in_sipsimple_thread, function, *arguments)
@@ -248,10 +248,10 @@ class ChatStream(MSRPStreamBase):
     def _send_text(self, text: OutgoingText) -> None:
         """Send a message that nobody waits for to hear whether it can be sent at all."""
         if self._envelope is None:
-            self._not_delivered(text.message_id, 481, 'the stream has ended')
+            self._not_delivered(text.message_id, 481, "the stream has ended")
             return
         if self.direction not in _SENDS:
-            self._not_delivered(text.message_id, 403, f'the chat is {self.direction}')
+            self._not_delivered(text.message_id, 403, f"the chat is {self.direction}")
             return
         try:
             octets, content_type = self._envelope.encode(text)
@@ -260,20 +260,20 @@ class ChatStream(MSRPStreamBase):
         else:
             self._send(text.message_id, octets, content_type)
 
-    def _send(self, message_id: str, octets: bytes, content_type: str, success_report: str = 'yes') -> None:
+    def _send(self, message_id: str, octets: bytes, content_type: str, success_report: str = "yes") -> None:
         session = self.msrp_session
         try:
             if session is None or self._state in OVER:
-                raise MSRPError('the stream has ended')
+                raise MSRPError("the stream has ended")
             # CHAT-020: reports from end to end, and no response to each chunk but when it fails.
-            session.send_message(octets, content_type, message_id, success_report, 'partial')
+            session.send_message(octets, content_type, message_id, success_report, "partial")
         except MSRPError as error:
-            if success_report == 'yes':
+            if success_report == "yes":
                 code = 413 if session is not None and not session.is_closed else 481
                 self._not_delivered(message_id, code, str(error))
 
     def _not_delivered(self, message_id: str, code: int, reason: str, chunk: MSRPData | None = None) -> None:
-        self._post('ChatStreamDidNotDeliverMessage', message_id=message_id, code=code, reason=reason, chunk=chunk)
+        self._post("ChatStreamDidNotDeliverMessage", message_id=message_id, code=code, reason=reason, chunk=chunk)
 
     # The life of the stream
 
@@ -303,13 +303,13 @@ class ChatStream(MSRPStreamBase):
         self._early = []
         queue, self._queue = self._queue, None
         for text in queue or ():
-            self._not_delivered(text.message_id, 481, 'the stream ended before it started')
+            self._not_delivered(text.message_id, 481, "the stream ended before it started")
 
     # msrplib.handler.SessionHandler
 
     def message_started(self, session: MSRPSession, chunk: MSRPData) -> Refusal | MessageSink | None:
         if self.direction not in _RECEIVES:
-            return Refusal(403, 'The stream is not to be sent to')
+            return Refusal(403, "The stream is not to be sent to")
         content_type = chunk.content_type
         if content_type is not None and not _is_accepted(self._accepted, content_type):
             return Refusal(415)
@@ -325,20 +325,18 @@ class ChatStream(MSRPStreamBase):
         return None
 
     def message_sent(self, session: MSRPSession, outgoing: OutgoingMessage, chunk: MSRPData) -> None:
-        if outgoing.success_report == 'yes':
-            self._post('ChatStreamDidSendMessage', message=chunk)
+        if outgoing.success_report == "yes":
+            self._post("ChatStreamDidSendMessage", message=chunk)
 
     def message_delivered(self, session: MSRPSession, outgoing: OutgoingMessage, report: MSRPData) -> None:
         status = report.status
-        reason = status.comment if status is not None and status.comment else 'OK'
-        self._post(
-            'ChatStreamDidDeliverMessage', message_id=outgoing.message_id, code=200, reason=reason, chunk=report
-        )
+        reason = status.comment if status is not None and status.comment else "OK"
+        self._post("ChatStreamDidDeliverMessage", message_id=outgoing.message_id, code=200, reason=reason, chunk=report)
 
     def message_failed(
         self, session: MSRPSession, outgoing: OutgoingMessage, code: int, reason: str, chunk: MSRPData | None
     ) -> None:
-        if outgoing.success_report == 'yes':
+        if outgoing.success_report == "yes":
             self._not_delivered(outgoing.message_id, code, reason, chunk)
 
     # Receiving
@@ -369,7 +367,7 @@ class ChatStream(MSRPStreamBase):
             return Refusal(400)
         if self._composers:
             self._composers.forget(message.sender)
-        self._post('ChatStreamGotMessage', message=message)
+        self._post("ChatStreamGotMessage", message=message)
         return None
 
     def _unwrap(self, octets: bytes) -> CPIMMessage:
@@ -392,7 +390,7 @@ class ChatStream(MSRPStreamBase):
         self, sender: ChatIdentity, recipients: list[ChatIdentity], indication: ComposingIndication
     ) -> None:
         self._post(
-            'ChatStreamGotComposingIndication', **indication._asdict(), sender=sender, recipients=list(recipients)
+            "ChatStreamGotComposingIndication", **indication._asdict(), sender=sender, recipients=list(recipients)
         )
 
     def _chat_identity(self, identity: ChatIdentity | None) -> ChatIdentity:
@@ -402,8 +400,8 @@ class ChatStream(MSRPStreamBase):
     def _complain(self, what: str) -> None:
         self._complaints += 1
         if self._complaints <= MAX_COMPLAINTS:
-            last = ' (the last such line for this stream)' if self._complaints == MAX_COMPLAINTS else ''
-            log.warning('A chat message was refused: %s%s', what, last)
+            last = " (the last such line for this stream)" if self._complaints == MAX_COMPLAINTS else ""
+            log.warning("A chat message was refused: %s%s", what, last)
 
 
 def _address_of_record(uri: Any) -> Any:

@@ -1,0 +1,127 @@
+"""Chats within sessions: two whole user agents on a memory network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sipsimple.configuration.settings import SIPSimpleSettings
+from sipsimple.streams.chat import ChatStream
+from sipsimple.testing.agent import UserAgent
+from sipsimple.testing.network import MemoryNetwork
+
+STREAM_NOTIFICATIONS = ("MediaStream", "ChatStream")
+
+
+def agents(transport: str = "tcp") -> tuple[UserAgent, UserAgent]:
+    network = MemoryNetwork()
+    account_settings = {"msrp.transport": transport}
+    alice = UserAgent(network, "alice", account_settings=account_settings)
+    bob = UserAgent(network, "bob", account_settings=account_settings)
+    bob.answer_with()
+    return alice, bob
+
+
+def connected(alice: UserAgent, bob: UserAgent) -> Any:
+    """Alice's session with bob, which has started on both sides."""
+    session = alice.call(bob, [ChatStream])
+    alice.network.run_until(lambda: session.state == "connected" and bob.incoming[0].state == "connected")
+    return session
+
+
+def of_streams(agent: UserAgent) -> list[str]:
+    return [found.name for found in agent.recorder if found.name.startswith(STREAM_NOTIFICATIONS)]
+
+
+def count(agent: UserAgent, name: str) -> int:
+    return len(agent.recorder.find_all(name))
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_chat(transport: str) -> None:
+    """CHAT-001, STR-005, STR-010..014, STR-022..024, STR-031: a session with a chat, from the call to its end."""
+    alice, bob = agents(transport)
+    network = alice.network
+    session = connected(alice, bob)
+    (mine,), (theirs,) = session.streams, bob.incoming[0].streams
+    alice.run(mine.send_message, "hello")
+    network.run_until(lambda: count(alice, "ChatStreamDidDeliverMessage") == 1)
+    bob.run(theirs.send_message, "hi")
+    network.run_until(lambda: count(bob, "ChatStreamDidDeliverMessage") == 1)
+    alice.run(session.end)
+    network.run_until(lambda: session.state == "terminated")
+    network.advance(10)
+    assert of_streams(alice) == [
+        'MediaStreamDidInitialize', 'MediaStreamDidStart', 'ChatStreamDidSendMessage',
+        'ChatStreamDidDeliverMessage', 'ChatStreamGotMessage', 'MediaStreamWillEnd', 'MediaStreamDidEnd',
+    ]  # fmt: skip
+    assert of_streams(bob) == [
+        'MediaStreamDidInitialize', 'MediaStreamDidStart', 'ChatStreamGotMessage', 'ChatStreamDidSendMessage',
+        'ChatStreamDidDeliverMessage', 'MediaStreamWillEnd', 'MediaStreamDidEnd',
+    ]  # fmt: skip
+    message = bob.recorder.find("ChatStreamGotMessage").data.message
+    assert (message.content, str(message.sender.uri)) == ("hello", alice.uri)
+    alice.stop()
+    bob.stop()
+
+
+def test_queued_before_the_call() -> None:
+    """CHAT-009: a message can be sent before there is a session; it is the first to arrive."""
+    alice, bob = agents()
+    stream: Any = alice.run(ChatStream, alice.account)
+    message_id = alice.run(stream.send_message, "are you there?")
+    alice.call(bob, [stream])
+    alice.network.run_until(lambda: count(alice, "ChatStreamDidDeliverMessage"))
+    assert alice.recorder.find("ChatStreamDidDeliverMessage").data.message_id == message_id
+    assert bob.recorder.find("ChatStreamGotMessage").data.message.content == "are you there?"
+
+
+def test_rejected() -> None:
+    """STR-025, CHAT-027: a call that is refused ends the stream, and what was queued with it."""
+    alice, bob = agents()
+    bob.answer_with(code=486)
+    stream: Any = alice.run(ChatStream, alice.account)
+    alice.run(stream.send_message, "are you there?")
+    session = alice.call(bob, [stream])
+    alice.network.run_until(lambda: session.state == "terminated")
+    assert of_streams(alice) == [
+        'MediaStreamDidInitialize', 'MediaStreamWillEnd', 'ChatStreamDidNotDeliverMessage', 'MediaStreamDidEnd',
+    ]  # fmt: skip
+    assert of_streams(bob)[-1] == "MediaStreamDidEnd"
+
+
+def test_peer_dies() -> None:
+    """STR-034, CHAT-027: a peer that vanishes without a BYE: messages are not delivered, the session ends."""
+    alice, bob = agents()
+    network = alice.network
+    session = connected(alice, bob)
+    network.crash(bob)
+    alice.run(session.streams[0].send_message, "still there?")
+    network.run_until(lambda: count(alice, "ChatStreamDidNotDeliverMessage"), timeout=150)
+    network.run_until(lambda: session.state == "terminated", timeout=300)
+    assert of_streams(alice)[-1] == "MediaStreamDidEnd"
+
+
+def test_application_stops() -> None:
+    """STR-025, MSRP-002: stop() in the middle of a chat ends the streams and gives the port back."""
+    alice, bob = agents()
+    connected(alice, bob)
+    alice.stop()
+    bob.stop()
+    assert of_streams(alice)[-1] == of_streams(bob)[-1] == "MediaStreamDidEnd"
+    assert not alice.reactor._bound["tcp"]
+
+
+def test_trace() -> None:
+    """MSRP-010: with logs.trace_msrp set, the chunks of a chat are posted; without it none."""
+    alice, bob = agents()
+    settings: Any = alice.run(SIPSimpleSettings)
+    settings.logs.trace_msrp = True
+    alice.run(settings.save)
+    session = connected(alice, bob)
+    alice.run(session.streams[0].send_message, "traced")
+    alice.network.run_until(lambda: count(alice, "ChatStreamDidDeliverMessage"))
+    traces = [found.data for found in alice.recorder.find_all("MSRPTransportTrace")]
+    assert any(trace.direction == "outgoing" and "traced" in trace.data for trace in traces)
+    assert any(trace.direction == "incoming" and "REPORT" in trace.data for trace in traces)
+    assert not count(bob, "MSRPTransportTrace")
