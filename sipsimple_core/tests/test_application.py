@@ -557,6 +557,39 @@ count('SIPApplicationDidEnd', 2)
     assert output.strip() == f'{names} True False'
 
 
+def test_a_reactor_that_runs_already() -> None:
+    """APP-009, APP-013: the application uses the reactor of who runs one, and leaves it running."""
+    output = run_script(
+        PRELUDE
+        + '''
+from twisted.internet import reactor
+
+configure(0)
+
+class Conductor:
+    def handle_notification(self, notification):
+        if notification.name == 'SIPApplicationDidStart':
+            application.stop()
+        elif notification.name == 'SIPApplicationDidEnd':
+            print(reactor.running, recorder.names())
+            reactor.callLater(0, reactor.stop)
+
+conductor = Conductor()
+recorder.center.add_observer(conductor)
+reactor.callWhenRunning(application.start, storage)
+reactor.run()
+print(sorted(threads))
+try:
+    application.start(storage)
+except RuntimeError as error:
+    print(error, application.running)
+'''
+    )
+    lines = output.strip().split('\n')
+    assert lines[0] == f'True {ALL}' and lines[1] == "['MainThread']"
+    assert 'cannot be started again' in lines[2] and lines[2].endswith('False')
+
+
 def test_importing_it_imports_no_plugin_and_no_reactor() -> None:
     """APP-002: importing the application decides nothing and is cheap."""
     output = run_script(

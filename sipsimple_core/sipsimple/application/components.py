@@ -70,7 +70,7 @@ def start_engine(application: SIPApplication) -> None:
     )
     if 'tls' in wanted:
         error = EngineError('this version has no TLS transport for SIP')
-        log.warning('SIP over TLS is not available: %s', error)
+        log.info('SIP over TLS is not available: %s', error)
         data = NotificationData(error=error)
         NotificationCenter().post_notification('SIPApplicationFailedToStartTLS', sender=application, data=data)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+import twisted.internet.default  # noqa: F401  (what a reactor consists of, so that start() need not load it)
 from sipsimple.application import notifications as _notifications  # noqa: F401
 from sipsimple.application.components import Component, components
 from sipsimple.application.states import APPLICATION_STATES, RUNNING, ApplicationEvent, ApplicationState
