@@ -1,6 +1,7 @@
 """Whatever octets arrive: the layer answers or drops them, logs no error, and keeps nothing."""
 
 import logging
+import random
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,10 @@ STARTS = (
 )
 ADDRESSES = ("<sip:a@b>;tag=1", "<sip:a@b>", "sip:a@b;tag=b1", "<<", "")
 CSEQS = ("1 INVITE", "1 ACK", "1 CANCEL", "1 OPTIONS", "1 X", "99999999999 INVITE", "x")
+
+
+def make_message(start, via, from_, to, cseq):
+    return TEMPLATE.format(start=start, via=via, from_=from_, to=to, cseq=cseq).encode()
 
 
 class Answering:
@@ -146,7 +151,7 @@ def test_each_torture_message_is_answered_once_or_dropped(path):
 @st.composite
 def messages(draw):
     choose = [draw(st.sampled_from(choices)) for choices in (STARTS, VIAS, ADDRESSES, ADDRESSES, CSEQS)]
-    data = TEMPLATE.format(start=choose[0], via=choose[1], from_=choose[2], to=choose[3], cseq=choose[4]).encode()
+    data = make_message(*choose)
     if draw(st.booleans()):
         position = draw(st.integers(0, len(data)))
         data = data[:position] + draw(st.binary(max_size=8)) + data[position + draw(st.integers(0, 8)) :]
@@ -158,14 +163,8 @@ def messages(draw):
 def test_any_sequence_of_messages_is_survived(sequence):
     handler = logging.getLogger("sipsimple").handlers[-1]
     agent = Answering()
-    transaction = agent.layer.send_request(
-        parse_message(
-            TEMPLATE.format(start=STARTS[0], via=VIAS[0], from_=ADDRESSES[0], to=ADDRESSES[1], cseq=CSEQS[0]).encode()
-        ),
-        PEER,
-        agent,
-        0.0,
-    )
+    invite = parse_message(make_message(STARTS[0], VIAS[0], ADDRESSES[0], ADDRESSES[1], CSEQS[0]))
+    transaction = agent.layer.send_request(invite, PEER, agent, 0.0)
     ours = transaction.request.headers.get("Via").encode()
     for number, data in enumerate(sequence):
         agent.receive(data.replace(VIAS[0].encode(), ours) if number % 2 else data)
@@ -175,8 +174,6 @@ def test_any_sequence_of_messages_is_survived(sequence):
 
 
 def test_ten_thousand_random_datagrams_leave_nothing_behind():
-    import random
-
     random_octets = random.Random(7).randbytes
     agent = Answering()
     for length in range(10_000):

@@ -7,7 +7,7 @@ import pytest
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.timers import TimerHeap
 from sipsimple.core.protocol.transaction_layer import TransactionLayer
-from sipsimple.core.transport import stream
+from sipsimple.core.transport import manager, stream
 from sipsimple.core.transport.interface import ListenError, TransportError
 from sipsimple.core.transport.manager import Transports
 from sipsimple.core.transport.udp import is_keepalive, is_stun
@@ -212,6 +212,20 @@ def test_stun_is_told_from_sip():
     assert not is_stun(MESSAGE)
     assert not is_stun(b"\x00" * 20)
     assert not is_keepalive(MESSAGE)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_defect_of_the_parser_costs_one_line_and_nothing_else(network, alice, bob, caplog, monkeypatch, transport):
+    alice.transports.listen(transport, 5060)
+    bob.transports.listen(transport, 5060)
+    with monkeypatch.context() as patch:
+        patch.setattr(manager, "parse_message", lambda data: [][0])
+        alice.transports.send(MESSAGE, Hop(transport, "10.0.0.2", 5060))
+        network.run_until(lambda: caplog.records)
+    alice.transports.send(MESSAGE, Hop(transport, "10.0.0.2", 5060))
+    network.run_until(lambda: bob.received)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "IndexError" in caplog.text
 
 
 def test_a_flood_of_garbage_is_a_bounded_number_of_lines(network, alice, bob, caplog):

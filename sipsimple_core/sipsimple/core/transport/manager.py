@@ -135,6 +135,10 @@ class Transports:
         except SIPParseError as error:
             self.dropped("Dropped %d octets from %s that are no SIP message: %s", len(data), source, error)
             return
+        except Exception as error:
+            # A defect of the parser must not become a flood of tracebacks, nor end a connection or the engine.
+            self.dropped("Dropped %d octets from %s that could not be parsed: %r", len(data), source, error)
+            return
         self._message_received(message, source)
 
     def stream_broken(self, error: FramingError, source: Hop, local: Hop) -> None:
