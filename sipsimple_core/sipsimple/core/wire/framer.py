@@ -11,7 +11,7 @@ __all__ = ["FramingError", "MessageFramer"]
 
 MAX_HEAD_SIZE = 32768  # octets of start line and headers
 
-_content_length = re.compile(rb"\r?\n(?:content-length|l)[ \t]*:[ \t\r\n]*([^\r\n]*?)[ \t]*(?=\r?\n)", re.IGNORECASE)
+_content_length = re.compile(rb"\r?\n(?:content-length|l)[ \t]*:[ \t\r\n]*+([^\r\n]*+)", re.IGNORECASE)
 _digits = re.compile(rb"[0-9]{1,10}").fullmatch
 _head_end = re.compile(rb"\r?\n\r?\n")
 
@@ -90,7 +90,7 @@ class MessageFramer:
         if match is None:
             self._scanned = max(0, end - 3)
             return False
-        lengths = _content_length.findall(buffer, 0, end)
+        lengths = [length.strip() for length in _content_length.findall(buffer, 0, end)]
         if not lengths:
             raise self._break("a message without Content-Length in a stream", messages, end)  # 18.3
         if not _digits(lengths[0]) or lengths.count(lengths[0]) != len(lengths):

@@ -26,7 +26,6 @@ MAX_32_BIT = 2**32 - 1
 MAX_NUMBER_DIGITS = 20  # longer numbers are refused before they are converted
 
 _is_token = re.compile(TOKEN).fullmatch
-_fold = re.compile(r"[ \t]*\r?\n[ \t]+")
 _quoted_pair = re.compile(r"\\(.)", re.DOTALL)
 _line_end = re.compile(r"[\r\n]+")
 _list_mark = re.compile(r'[,"<]')
@@ -49,7 +48,7 @@ def parse_number(text: str, what: str, maximum: int = MAX_32_BIT) -> int:
 
 def unfold(text: str) -> str:
     """A header's value on one line: white space around a line's fold is as one space (RFC 3261 7.3.1)."""
-    return _fold.sub(" ", text).strip() if "\n" in text else text.strip()
+    return " ".join([line.strip() for line in text.split("\n")]).strip() if "\n" in text else text.strip()
 
 
 def quote(text: str) -> str:
@@ -113,17 +112,19 @@ def split_outside_quotes(text: str, separator: str) -> list[str]:
         return text.split(separator)
     parts = []
     start = position = 0
-    while True:
-        mark = text.find(separator, position)
-        quotation = text.find('"', position)
-        if mark < 0 or 0 <= quotation < mark:
-            if quotation < 0:
-                parts.append(text[start:])
-                return parts
+    mark, quotation = text.find(separator), text.find('"')
+    while mark >= 0:
+        if 0 <= quotation < mark:
             position = _end_of_quoted(text, quotation)
+            quotation = text.find('"', position)
         else:
             parts.append(text[start:mark])
             start = position = mark + 1
+        mark = text.find(separator, position)
+    if quotation >= 0:
+        _end_of_quoted(text, quotation)
+    parts.append(text[start:])
+    return parts
 
 
 def _end_of_quoted(text: str, start: int) -> int:

@@ -22,15 +22,18 @@ HeaderValue = str | int | BaseHeader
 
 
 class HeaderFields:
-    """The header fields of one message, in their order. Names have no case, compact forms are known."""
+    """The header fields of one message, in their order. Names have no case, compact forms are known.
+
+    index -- the values of each key (see header_key) as they stand on the wire; only to be read
+    """
 
     # Three views of one list: the lines for printing, the key of each line, and for look-up the values of each key.
-    __slots__ = ("_index", "_keys", "_lines", "_typed")
+    __slots__ = ("_keys", "_lines", "_typed", "index")
 
     def __init__(self, fields: Iterable[tuple[str, HeaderValue] | BaseHeader] = ()) -> None:
         self._lines: list[str] = []
         self._keys: list[str] = []
-        self._index: dict[str, list[str]] = {}
+        self.index: dict[str, list[str]] = {}
         self._typed: dict[Any, Any] = {}
         for field in fields:
             if isinstance(field, BaseHeader):
@@ -62,22 +65,22 @@ class HeaderFields:
                 values.append(value)
         self._lines = lines
         self._keys = keys
-        self._index = index
+        self.index = index
         self._typed = {}
         return self, strange
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of the first field of that name, on one line; `default` if there is none."""
-        values = self._index.get(KEYS.get(name) or header_key(name))
+        values = self.index.get(KEYS.get(name) or header_key(name))
         return unfold(values[0]) if values else default
 
     def getall(self, name: str) -> list[str]:
         """The values of all fields of that name, each on one line; commas part nothing here."""
-        return [unfold(value) for value in self._index.get(header_key(name), ())]
+        return [unfold(value) for value in self.index.get(header_key(name), ())]
 
     def elements(self, name: str) -> list[str]:
         """The elements of all fields of that name, as comma-separated lists; empty elements are left out."""
-        values = self._index.get(header_key(name))
+        values = self.index.get(header_key(name))
         if values is None:
             return []
         return [element for value in values for element in split_list(unfold(value)) if element]
@@ -88,7 +91,7 @@ class HeaderFields:
         if header in typed:
             found: H | None = typed[header]
             return found
-        values = self._index.get(header.key)
+        values = self.index.get(header.key)
         if values is None:
             value = None
         else:
@@ -107,7 +110,7 @@ class HeaderFields:
             found: tuple[H, ...] = typed[key]
             return found
         values: list[H] = []
-        for text in self._index.get(header.key, ()):
+        for text in self.index.get(header.key, ()):
             values += header.parse_list(unfold(text))
         if len(values) > MAX_LIST_ELEMENTS:
             raise SIPParseError(f"more than {MAX_LIST_ELEMENTS} values of {header.name}")
@@ -116,12 +119,12 @@ class HeaderFields:
 
     def count(self, name: str) -> int:
         """How many fields of that name there are."""
-        return len(self._index.get(header_key(name), ()))
+        return len(self.index.get(header_key(name), ()))
 
     def set(self, name: str, value: HeaderValue) -> None:
         """Put `value` in place of the first field of that name and remove the others; append it if there is none."""
         key, line, text = _field(name, value)
-        values = self._index.get(key)
+        values = self.index.get(key)
         if values is None:
             self._append(key, line, text)
             return
@@ -129,7 +132,7 @@ class HeaderFields:
         self._lines[position] = line
         if len(values) > 1:
             self._drop(key, position + 1)
-        self._index[key] = [text]
+        self.index[key] = [text]
         self._typed.clear()
 
     def add(self, name: str, value: HeaderValue) -> None:
@@ -141,19 +144,19 @@ class HeaderFields:
         key, line, text = _field(name, value)
         self._lines.insert(0, line)
         self._keys.insert(0, key)
-        self._index.setdefault(key, []).insert(0, text)
+        self.index.setdefault(key, []).insert(0, text)
         self._typed.clear()
 
     def remove(self, name: str) -> None:
         """Remove all fields of that name."""
         key = header_key(name)
-        if self._index.pop(key, None) is not None:
+        if self.index.pop(key, None) is not None:
             self._drop(key, 0)
             self._typed.clear()
 
     def remove_first(self, header: type[BaseHeader]) -> None:
         """Remove the first value of that class, leaving the others of a comma-separated list."""
-        values = self._index.get(header.key)
+        values = self.index.get(header.key)
         if values is None:
             return
         position = self._keys.index(header.key)
@@ -165,17 +168,17 @@ class HeaderFields:
         else:
             del self._lines[position], self._keys[position], values[0]
             if not values:
-                del self._index[header.key]
+                del self.index[header.key]
         self._typed.clear()
 
     def replace_first(self, header: BaseHeader) -> None:
         """Put `header` in place of the first value of its name (of a list's first element)."""
         self.remove_first(type(header))
         key, line, text = _field(header.name, header)
-        position = self._keys.index(key) if key in self._index else 0
+        position = self._keys.index(key) if key in self.index else 0
         self._lines.insert(position, line)
         self._keys.insert(position, key)
-        self._index.setdefault(key, []).insert(0, text)
+        self.index.setdefault(key, []).insert(0, text)
         self._typed.clear()
 
     def copy(self) -> HeaderFields:
@@ -183,7 +186,7 @@ class HeaderFields:
         other = HeaderFields.__new__(HeaderFields)
         other._lines = list(self._lines)
         other._keys = list(self._keys)
-        other._index = {key: list(values) for key, values in self._index.items()}
+        other.index = {key: list(values) for key, values in self.index.items()}
         other._typed = dict(self._typed)
         return other
 
@@ -192,7 +195,7 @@ class HeaderFields:
         return self._lines
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and header_key(name) in self._index
+        return isinstance(name, str) and header_key(name) in self.index
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for line in self._lines:
@@ -208,7 +211,7 @@ class HeaderFields:
     def _append(self, key: str, line: str, text: str) -> None:
         self._lines.append(line)
         self._keys.append(key)
-        self._index.setdefault(key, []).append(text)
+        self.index.setdefault(key, []).append(text)
         if self._typed:
             self._typed.clear()
 
@@ -223,6 +226,8 @@ def _field(name: str, value: HeaderValue) -> tuple[str, str, str]:
     text = value.body if isinstance(value, BaseHeader) else str(value)
     if "\n" in text or "\r" in text:
         raise ValueError(f"a line end in the value of {name}")
+    if not text.isascii():
+        text.encode("utf-8", "surrogateescape")  # raises UnicodeEncodeError, a ValueError, now rather than in sending
     key = KEYS.get(name)
     if key is None:
         key = header_key(name)

@@ -70,7 +70,7 @@ class SIPMessage:
     def encode(self) -> bytes:
         """The message as octets. Content-Length is set to the length of the body."""
         lines = self.headers.lines()
-        values = self.headers._index.get("content-length")
+        values = self.headers.index.get("content-length")
         length = len(self.body)
         if values is None:
             lines = [self.start_line, *lines, f"Content-Length: {length}\r\n\r\n"]

@@ -7,11 +7,11 @@ from __future__ import annotations
 import re
 
 from sipsimple.core.wire.errors import SIPParseError
-from sipsimple.core.wire.grammar import unfold
+from sipsimple.core.wire.grammar import is_token, unfold
 from sipsimple.core.wire.header_fields import HeaderFields
-from sipsimple.core.wire.message import SIPMessage, SIPRequest, SIPResponse
+from sipsimple.core.wire.message import SIPRequest, SIPResponse
 
-__all__ = ["Defect", "parse_message"]
+__all__ = ["Defect", "parse_fields", "parse_message"]
 
 MAX_MESSAGE_SIZE = 65535  # octets, headers and body
 MAX_HEADERS = 200  # lines; those above are not looked at
@@ -30,12 +30,12 @@ class Defect:
     URI_TOO_LONG = "the Request-URI is too long"
 
 
-_request_line = re.compile(
-    r"([^ \t]+)[ \t]+(.*?)[ \t]+(SIP/([0-9]+\.[0-9]+))[ \t]*", re.IGNORECASE | re.DOTALL
+_status_line = re.compile(
+    r"SIP/([0-9]+\.[0-9]+)[ \t]++([0-9]{1,20})(?:[ \t](.*+))?+", re.IGNORECASE | re.DOTALL
 ).fullmatch
-_status_line = re.compile(r"SIP/([0-9]+\.[0-9]+)[ \t]+([0-9]{1,20})(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL).fullmatch
-_is_method = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+").fullmatch
-_line_end = re.compile(r"\r?\n")
+_version = re.compile(r"SIP/([0-9]+\.[0-9]+)", re.IGNORECASE).fullmatch
+_line_end = re.compile(r"\r?\n(?![ \t])")
+_bare_return = re.compile(r"\r(?!\n)")
 _digits = re.compile(r"[0-9]{1,10}").fullmatch
 
 
@@ -48,31 +48,33 @@ def parse_message(data: bytes) -> SIPRequest | SIPResponse:
         data = data.lstrip(b"\r\n")  # 7.5: empty lines before the start line are ignored
     if len(data) > MAX_MESSAGE_SIZE:
         raise SIPParseError(f"a message of more than {MAX_MESSAGE_SIZE} octets")
+    defects: list[str] = []
     end = data.find(b"\r\n\r\n")
     if end >= 0:
-        body = data[end + 4 :]
-        lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
-        if b"\n" in data[:end].replace(b"\r\n", b""):
-            lines = _line_end.split("\r\n".join(lines))
+        head, body = data[:end], data[end + 4 :]
     else:
-        lines, body = _split_leniently(data)
+        head, _, body = data.partition(b"\n\n")  # line ends without CR, or no end of the headers at all
+        head = head.rstrip(b"\r\n")
+    lines = _split_lines(head, defects)
     start_line = lines[0]
+    if not start_line:
+        raise SIPParseError("an empty message")
     del lines[0]
-    defects = []
     if len(lines) > MAX_HEADERS:
         defects.append(Defect.TOO_MANY_HEADERS)
         del lines[MAX_HEADERS:]
-    for line in lines:
-        if line[:1] in (" ", "\t"):
-            _join_folds(lines)
-            break
-    if end > MAX_HEADER_LENGTH and any(len(line) > MAX_HEADER_LENGTH for line in lines):
+    if len(head) > MAX_HEADER_LENGTH and any(len(line) > MAX_HEADER_LENGTH for line in lines):
         defects.append(Defect.HEADER_TOO_LONG)
     headers, strange = HeaderFields.from_lines(lines)
     if strange:
         defects.append(Defect.HEADER_LINE)
-    message = _start(start_line, headers, defects)
-    lengths = headers._index.get("content-length")
+    message: SIPRequest | SIPResponse
+    if start_line[:4].upper() == "SIP/":
+        message = _start_response(start_line, defects)
+    else:
+        message = _start_request(start_line, defects)
+    message.headers = headers
+    lengths = headers.index.get("content-length")
     if lengths is not None:
         length = unfold(lengths[0])
         if len(lengths) > 1 or not _digits(length) or int(length) > len(body):
@@ -80,64 +82,58 @@ def parse_message(data: bytes) -> SIPRequest | SIPResponse:
         elif int(length) < len(body):
             body = body[: int(length)]
     message.body = body
-    if defects:
-        message.defects = tuple(defects)
+    message.defects = tuple(defects) if defects else ()
     return message
 
 
-def _start(line: str, headers: HeaderFields, defects: list[str]) -> SIPRequest | SIPResponse:
-    """The message of that start line, without its body."""
-    message: SIPMessage
-    if line[:4].upper() == "SIP/":
-        match = _status_line(line)
-        if match is None:
-            raise SIPParseError("not a status line", line)
-        response = SIPResponse.__new__(SIPResponse)
-        response.version, code, reason = match.groups()
-        response.code = int(code)
-        response._reason = reason or ""
-        if reason is None:
+def parse_fields(head: bytes) -> tuple[HeaderFields, list[str]]:
+    """The header fields in `head`, and the lines in it that are none."""
+    defects: list[str] = []
+    lines = _split_lines(head, defects) if head else []
+    return HeaderFields.from_lines(lines[:MAX_HEADERS])
+
+
+def _start_request(line: str, defects: list[str]) -> SIPRequest:
+    parts = line.split(" ")
+    if len(parts) != 3 or parts[2] != "SIP/2.0" or not is_token(parts[0]):
+        # 25.1: single spaces, nothing else. Whatever comes near it is kept, so that it can be answered.
+        method, *rest = line.split(None, 1)
+        parts = [method, *rest[0].rsplit(None, 1)] if rest else []
+        if len(parts) != 3 or _version(parts[2]) is None:
+            raise SIPParseError("not a request line", line)
+        if line != " ".join(parts) or not is_token(method):
             defects.append(Defect.START_LINE)
-        message = response
-    else:
-        request = SIPRequest.__new__(SIPRequest)
-        parts = line.split(" ")
-        if len(parts) == 3 and parts[2] == "SIP/2.0" and _is_method(parts[0]):
-            request.method, request.raw_uri, _ = parts
-            request.version = "2.0"
-        else:
-            match = _request_line(line)
-            if match is None:
-                raise SIPParseError("not a request line", line)
-            request.method, request.raw_uri, version, request.version = match.groups()
-            if line != f"{request.method} {request.raw_uri} {version}" or not _is_method(request.method):
-                defects.append(Defect.START_LINE)
-        if len(request.raw_uri) > MAX_URI_LENGTH:
-            defects.append(Defect.URI_TOO_LONG)
-        request._uri = None
-        message = request
-    message.headers = headers
-    message.defects = ()
-    return message
+    request = SIPRequest.__new__(SIPRequest)
+    request.method = parts[0]
+    request.raw_uri = parts[1]
+    request.version = parts[2][4:]
+    request._uri = None
+    if len(parts[1]) > MAX_URI_LENGTH:
+        defects.append(Defect.URI_TOO_LONG)
+    return request
 
 
-def _split_leniently(data: bytes) -> tuple[list[str], bytes]:
-    """Lines of the header, and the body, of a message without CRLF CRLF."""
-    head, _, body = data.partition(b"\n\n")
-    lines = _line_end.split(head.decode("utf-8", "surrogateescape"))
-    if lines and not lines[-1]:
-        del lines[-1]
-    if not lines:
-        raise SIPParseError("an empty message")
-    return lines, body
+def _start_response(line: str, defects: list[str]) -> SIPResponse:
+    match = _status_line(line)
+    if match is None:
+        raise SIPParseError("not a status line", line)
+    response = SIPResponse.__new__(SIPResponse)
+    response.version, code, reason = match.groups()
+    response.code = int(code)
+    response._reason = reason or ""
+    if reason is None:
+        defects.append(Defect.START_LINE)
+    return response
 
 
-def _join_folds(lines: list[str]) -> None:
-    """Join lines that begin with white space to the line before (7.3.1), their CRLF kept."""
-    joined: list[str] = []
-    for line in lines:
-        if line[:1] in (" ", "\t") and joined:
-            joined[-1] += "\r\n" + line
-        else:
-            joined.append(line)
-    lines[:] = joined
+def _split_lines(head: bytes, defects: list[str]) -> list[str]:
+    """The lines of the head of a message, each with the folded lines that belong to it (7.3.1)."""
+    text = head.decode("utf-8", "surrogateescape")
+    lines = text.split("\r\n")
+    if len(lines) - 1 == head.count(b"\n") == head.count(b"\r") and "\r\n " not in text and "\r\n\t" not in text:
+        return lines
+    text, bare = _bare_return.subn(" ", text)
+    if bare:
+        defects.append(Defect.HEADER_LINE)
+    first, line_end, rest = text.partition("\n")
+    return [first.removesuffix("\r"), *_line_end.split(rest)] if line_end else [first]

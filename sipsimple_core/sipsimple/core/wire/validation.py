@@ -202,7 +202,7 @@ def refuse_registration(request: SIPRequest) -> Refusal | None:
 def _malformed(message: SIPMessage) -> str | None:
     """What is malformed in the headers that every message must or may have; None if nothing is."""
     headers = message.headers
-    index = headers._index
+    index = headers.index
     for name in _REQUIRED:
         if name not in index:
             return f"{canonical_name(name)} is missing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from sipsimple.core.wire.headers import (
     addresses,
+    auth,
     base,
     content,
     date,
@@ -20,6 +21,7 @@ from sipsimple.core.wire.headers import (
     via,
 )
 from sipsimple.core.wire.headers.addresses import *
+from sipsimple.core.wire.headers.auth import *
 from sipsimple.core.wire.headers.base import *
 from sipsimple.core.wire.headers.content import *
 from sipsimple.core.wire.headers.date import *
@@ -36,6 +38,7 @@ from sipsimple.core.wire.headers.via import *
 
 __all__ = [
     *addresses.__all__,
+    *auth.__all__,
     *base.__all__,
     *content.__all__,
     *date.__all__,

@@ -46,7 +46,6 @@ __all__ = [
 ]
 
 _line_end = re.compile(r"[\r\n]+[ \t]*")
-_is_word = re.compile(r"[^\s,;<>@]*[^\s]*").fullmatch
 
 
 class BaseTextHeader(BaseHeader):

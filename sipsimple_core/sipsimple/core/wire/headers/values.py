@@ -16,7 +16,7 @@ from sipsimple.core.wire.value import Frozen, Mutable
 
 __all__ = ["BaseValueHeader", "FrozenValue", "MutableValue"]
 
-_value = re.compile(r'([^;"]*?)[ \t]*(?:;(.*))?', re.DOTALL).fullmatch
+_value = re.compile(r'([^;"]*+)(?:;(.*+))?+', re.DOTALL).fullmatch
 
 
 class BaseValueHeader(BaseHeader):
@@ -45,7 +45,7 @@ class BaseValueHeader(BaseHeader):
             raise SIPParseError(f"not a value for {cls.name}", text)
         value, parameters = match.groups()
         header: Self = object.__new__(cls._open)
-        header.value = cls._check(cls._convert(value))
+        header.value = cls._check(cls._convert(value.strip()))
         kind = cls._parameters_type
         header.parameters = kind.none() if parameters is None else kind.parse(parameters)
         header.__class__ = cls
