@@ -223,7 +223,14 @@ class HeaderFields:
 
 def _field(name: str, value: HeaderValue) -> tuple[str, str, str]:
     """Key, line and value of a header field. Raises ValueError if it can't be one."""
-    text = value.body if isinstance(value, BaseHeader) else str(value)
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, BaseHeader):
+        text = value.body
+    elif isinstance(value, int):
+        text = str(value)
+    else:
+        raise TypeError(f"the value of {name} is to be text, a number or a header, not {type(value).__name__}")
     if "\n" in text or "\r" in text:
         raise ValueError(f"a line end in the value of {name}")
     if not text.isascii():

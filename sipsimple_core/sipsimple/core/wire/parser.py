@@ -97,7 +97,7 @@ def _start_request(line: str, defects: list[str]) -> SIPRequest:
     parts = line.split(" ")
     if len(parts) != 3 or parts[2] != "SIP/2.0" or not is_token(parts[0]):
         # 25.1: single spaces, nothing else. Whatever comes near it is kept, so that it can be answered.
-        method, *rest = line.split(None, 1)
+        method, *rest = line.split(None, 1) or [""]
         parts = [method, *rest[0].rsplit(None, 1)] if rest else []
         if len(parts) != 3 or _version(parts[2]) is None:
             raise SIPParseError("not a request line", line)
