@@ -136,4 +136,10 @@ def _split_lines(head: bytes, defects: list[str]) -> list[str]:
     if bare:
         defects.append(Defect.HEADER_LINE)
     first, line_end, rest = text.partition("\n")
-    return [first.removesuffix("\r"), *_line_end.split(rest)] if line_end else [first]
+    if not line_end:
+        return [first]
+    lines = _line_end.split(rest)
+    if "" in lines:  # would end the headers if it were printed
+        defects.append(Defect.HEADER_LINE)
+        lines = [line for line in lines if line]
+    return [first.removesuffix("\r"), *lines]
