@@ -17,16 +17,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor as installed_reactor
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.protocol import ClientFactory, Factory, Protocol
-
 from msrplib.handler import MessageSink, Refusal, SessionHandler
 from msrplib.incoming import IncomingMessage
 from msrplib.outgoing import OutgoingMessage
 from msrplib.protocol import MSRPData
 from msrplib.session import MSRPSession
 from msrplib.transport import MSRPConnector, MSRPListener
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.protocol import ClientFactory, Factory, Protocol
 
 reactor: Any = installed_reactor
 
@@ -66,10 +65,10 @@ class Zeros:
 
     def __init__(self, size: int) -> None:
         self.left = size
-        self._block = bytes(256 * 1024)
+        self._block = bytes(1024 * 1024)
 
     def read(self, size: int, /) -> bytes:
-        size = min(size, self.left)
+        size = min(size, self.left, len(self._block))
         self.left -= size
         return self._block[:size]
 
@@ -89,6 +88,10 @@ class Sender(SessionHandler):
         for _ in range(min(window, count)):
             self.send(session)
         return self.done
+
+    def expect_delivery(self) -> Deferred[float]:
+        self.delivered = Deferred()
+        return self.delivered
 
     def send(self, session: MSRPSession) -> None:
         self.left -= 1
@@ -142,10 +145,10 @@ async def latency(count: int) -> float:
     active, passive, sender, listener = await make_pair()
     times = []
     for _ in range(count):
-        sender.delivered = delivered = Deferred()
+        delivered = sender.expect_delivery()
         started = time.perf_counter()
         sender.send(active)
-        times.append(await delivered - started)
+        times.append((await delivered) - started)
     await end(active, passive, listener)
     return statistics.median(times) * 1000
 
@@ -153,7 +156,7 @@ async def latency(count: int) -> float:
 async def throughput(size: int) -> float:
     """Octets a second of one large message, from a source to a sink, with both reports."""
     active, passive, sender, listener = await make_pair()
-    sender.delivered = delivered = Deferred()
+    delivered = sender.expect_delivery()
     started = time.perf_counter()
     active.send_message(
         Zeros(size), 'application/octet-stream', success_report='yes', failure_report='yes', size=size
@@ -170,7 +173,7 @@ async def chat_amid(size: int) -> float:
     worst = 0.0
     for _ in range(20):
         await pause(0.01)
-        sender.delivered = delivered = Deferred()
+        delivered = sender.expect_delivery()
         started = time.perf_counter()
         sender.send(active)
         worst = max(worst, await delivered - started)
@@ -192,6 +195,7 @@ def pause(seconds: float) -> Deferred[None]:
 
 
 class BareReceiver(Protocol):
+    transport: Any
     left = 0
     done: Deferred[None]
 
@@ -203,6 +207,7 @@ class BareReceiver(Protocol):
 
 
 class BareSender(Protocol):
+    transport: Any
     left = 0
     block = bytes(64 * 1024)
 
