@@ -22,8 +22,8 @@ from sipsimple.storage import MemoryStorage
 from sipsimple.testing import MemoryNetwork, UserAgent
 from twisted.internet.defer import Deferred
 
-WILL_START, DID_START = 'SIPApplicationWillStart', 'SIPApplicationDidStart'
-WILL_END, DID_END = 'SIPApplicationWillEnd', 'SIPApplicationDidEnd'
+WILL_START, DID_START = "SIPApplicationWillStart", "SIPApplicationDidStart"
+WILL_END, DID_END = "SIPApplicationWillEnd", "SIPApplicationDidEnd"
 ALL = [WILL_START, DID_START, WILL_END, DID_END]
 
 AUDIO_ATTRIBUTES = [
@@ -43,7 +43,7 @@ def network() -> MemoryNetwork:
 
 @pytest.fixture
 def agent(network: MemoryNetwork) -> UserAgent:
-    return UserAgent(network, 'alice', start=False)
+    return UserAgent(network, "alice", start=False)
 
 
 def told(agent: UserAgent) -> list[str]:
@@ -66,7 +66,7 @@ def test_it_is_a_singleton() -> None:
     assert SIPApplication() is SIPApplication()
     assert Application() is Application()
     with pytest.raises(TypeError):
-        type.__call__(SIPApplication, 'argument')
+        type.__call__(SIPApplication, "argument")
 
 
 def test_attributes_before_start() -> None:
@@ -78,8 +78,8 @@ def test_attributes_before_start() -> None:
         assert getattr(SIPApplication, name) is None and getattr(application, name) is None
 
 
-@pytest.mark.parametrize('name', ['storage', 'local_nat_type', *AUDIO_ATTRIBUTES])
-@pytest.mark.parametrize('owner', [SIPApplication, Application, SIPApplication(), Application()])
+@pytest.mark.parametrize("name", ["storage", "local_nat_type", *AUDIO_ATTRIBUTES])
+@pytest.mark.parametrize("owner", [SIPApplication, Application, SIPApplication(), Application()])
 def test_attributes_have_one_value(name: str, owner: Any) -> None:
     """APP-004, APP-005: wherever it is set, everybody sees it."""
     value = object()
@@ -90,16 +90,16 @@ def test_attributes_have_one_value(name: str, owner: Any) -> None:
 
 def test_other_attributes_are_the_classes_own() -> None:
     """APP-004: an application's own attributes behave as anybody's."""
-    Application.title = 'mine'  # type: ignore[attr-defined]
-    assert Application().title == 'mine' and not hasattr(SIPApplication, 'title')  # type: ignore[attr-defined]
+    Application.title = "mine"  # type: ignore[attr-defined]
+    assert Application().title == "mine" and not hasattr(SIPApplication, "title")  # type: ignore[attr-defined]
     del Application.title  # type: ignore[attr-defined]
 
 
 def test_values_belong_to_the_realm(network: MemoryNetwork, agent: UserAgent) -> None:
     """APP-004: two user agents in a process do not see each other's."""
-    agent.run(lambda: setattr(SIPApplication, 'local_nat_type', 'open'))
+    agent.run(lambda: setattr(SIPApplication, "local_nat_type", "open"))
     assert SIPApplication.local_nat_type is None
-    assert agent.run(lambda: Application.local_nat_type) == 'open'
+    assert agent.run(lambda: Application.local_nat_type) == "open"
 
 
 # From start to end
@@ -109,7 +109,7 @@ def test_start_and_stop(agent: UserAgent) -> None:
     """APP-001, APP-008, APP-013 to APP-017, APP-025 to APP-030, APP-035: the whole way."""
     application, storage = agent.application, MemoryStorage()
     start(agent, storage)
-    assert told(agent) == [], 'start() returns before anything is told'
+    assert told(agent) == [], "start() returns before anything is told"
     assert agent.run(lambda: (application.running, SIPApplication.storage)) == (True, storage)
     wait(agent, DID_START)
     assert told(agent) == [WILL_START, DID_START]
@@ -128,15 +128,15 @@ def test_the_order_of_the_components(agent: UserAgent, monkeypatch: pytest.Monke
     calls: list[str] = []
 
     def component(name: str, order: int) -> Component:
-        return Component(name, lambda: calls.append(f'+{name}'), lambda: calls.append(f'-{name}'), order, 1.0)
+        return Component(name, lambda: calls.append(f"+{name}"), lambda: calls.append(f"-{name}"), order, 1.0)
 
     real = agent.run(components_module.components, agent.application)
     assert [part.name for part in real] == [
         'The engine', 'The account manager', 'The session manager', 'The services of the plugins',
     ]  # fmt: skip
-    fake = [component(part.name.rpartition(' ')[2], part.stop_order) for part in real]
-    monkeypatch.setattr('sipsimple.application.lifecycle.components', lambda application: fake)
-    monkeypatch.setattr(ConfigurationManager, 'start', lambda self: calls.append('configuration'))
+    fake = [component(part.name.rpartition(" ")[2], part.stop_order) for part in real]
+    monkeypatch.setattr("sipsimple.application.lifecycle.components", lambda application: fake)
+    monkeypatch.setattr(ConfigurationManager, "start", lambda self: calls.append("configuration"))
     observe(agent, ALL, lambda notification: calls.append(notification.name))
     start(agent)
     wait(agent, DID_START)
@@ -146,7 +146,7 @@ def test_the_order_of_the_components(agent: UserAgent, monkeypatch: pytest.Monke
         'configuration', WILL_START, '+engine', '+manager', '+manager', '+plugins', DID_START,
         WILL_END, '-manager', '-manager', '-plugins', '-engine', DID_END,
     ]  # fmt: skip
-    assert min(real, key=lambda part: part.stop_order).name == 'The session manager'
+    assert min(real, key=lambda part: part.stop_order).name == "The session manager"
 
 
 def test_an_engine_a_manager_and_sessions_run(agent: UserAgent) -> None:
@@ -157,21 +157,21 @@ def test_an_engine_a_manager_and_sessions_run(agent: UserAgent) -> None:
 
     agent.start()
     assert agent.run(lambda: Engine().is_running)
-    assert agent.run(lambda: Engine().local_address('udp')) == (agent.ip, 5060)
+    assert agent.run(lambda: Engine().local_address("udp")) == (agent.ip, 5060)
     assert agent.account in agent.run(lambda: AccountManager().get_accounts())
     assert agent.run(lambda: SessionManager()._serving)
-    agent.recorder.assert_order(WILL_START, 'SIPEngineWillStart', 'SIPEngineDidStart', DID_START)
+    agent.recorder.assert_order(WILL_START, "SIPEngineWillStart", "SIPEngineDidStart", DID_START)
     agent.stop()
     assert not agent.run(lambda: Engine().is_running or SessionManager()._serving)
-    agent.recorder.assert_order(WILL_END, 'SIPEngineWillEnd', 'SIPEngineDidEnd', DID_END)
+    agent.recorder.assert_order(WILL_END, "SIPEngineWillEnd", "SIPEngineDidEnd", DID_END)
 
 
 def test_tls(network: MemoryNetwork) -> None:
     """APP-032, APP-033: TLS that can't be had is told, and everything else is started."""
-    agent = UserAgent(network, 'alice', transports=['tls', 'udp'])
-    error = agent.recorder.assert_one('SIPApplicationFailedToStartTLS', agent.application).data.error
-    assert 'TLS' in str(error)
-    agent.recorder.assert_order(WILL_START, 'SIPApplicationFailedToStartTLS', DID_START)
+    agent = UserAgent(network, "alice", transports=["tls", "udp"])
+    error = agent.recorder.assert_one("SIPApplicationFailedToStartTLS", agent.application).data.error
+    assert "TLS" in str(error)
+    agent.recorder.assert_order(WILL_START, "SIPApplicationFailedToStartTLS", DID_START)
     agent.stop()
 
 
@@ -213,10 +213,10 @@ def test_a_subclass_is_the_same_application(agent: UserAgent) -> None:
 # Misuse
 
 
-@pytest.mark.parametrize('storage', [None, object(), 'storage'])
+@pytest.mark.parametrize("storage", [None, object(), "storage"])
 def test_no_storage(agent: UserAgent, storage: Any) -> None:
     """APP-007: anything but an ISIPSimpleStorage is refused at once."""
-    with pytest.raises(TypeError, match='ISIPSimpleStorage'):
+    with pytest.raises(TypeError, match="ISIPSimpleStorage"):
         agent.run(agent.application.start, storage)
     with pytest.raises(TypeError):
         agent.run(agent.application.start)  # type: ignore[call-arg]
@@ -227,14 +227,14 @@ def test_start_twice(agent: UserAgent) -> None:
     """APP-009: a second start() is refused while the first is under way, while it runs and while it stops."""
     storage = MemoryStorage()
     start(agent, storage)
-    for expected in ('starting', 'started', 'stopping'):
+    for expected in ("starting", "started", "stopping"):
         with pytest.raises(IllegalStateError) as raised:
             start(agent)
-        assert raised.value.state == expected and raised.value.allowed == ('stopped',)
+        assert raised.value.state == expected and raised.value.allowed == ("stopped",)
         assert agent.run(lambda: SIPApplication.storage) is storage
-        if expected == 'starting':
+        if expected == "starting":
             wait(agent, DID_START)
-        elif expected == 'started':
+        elif expected == "started":
             agent.run(agent.application.stop)
     wait(agent, DID_END)
     assert told(agent) == ALL
@@ -261,13 +261,13 @@ def test_stop_before_did_start(agent: UserAgent) -> None:
     wait(agent, DID_END)
     agent.network.advance(5.0)
     assert told(agent) == [WILL_START, WILL_END, DID_END]
-    assert agent.recorder.names(only=['SIPEngineWillStart']) == []
+    assert agent.recorder.names(only=["SIPEngineWillStart"]) == []
     start(agent)
     wait(agent, DID_START)
     agent.stop()
 
 
-@pytest.mark.parametrize('name', [WILL_START, 'SIPEngineWillStart', 'SIPEngineDidStart', DID_START, WILL_END])
+@pytest.mark.parametrize("name", [WILL_START, "SIPEngineWillStart", "SIPEngineDidStart", DID_START, WILL_END])
 def test_stop_from_inside_an_observer(agent: UserAgent, name: str) -> None:
     """APP-014, APP-028: stop() from inside an observer of any step."""
     observe(agent, [name], lambda notification: agent.application.stop())
@@ -278,12 +278,12 @@ def test_stop_from_inside_an_observer(agent: UserAgent, name: str) -> None:
     wait(agent, DID_END)
     expected = ALL if name in (DID_START, WILL_END) else [WILL_START, WILL_END, DID_END]
     assert told(agent) == expected
-    assert agent.recorder.count('SIPEngineDidStart') == agent.recorder.count('SIPEngineDidEnd')
+    assert agent.recorder.count("SIPEngineDidStart") == agent.recorder.count("SIPEngineDidEnd")
 
 
 def test_stop_while_the_configuration_is_loaded(agent: UserAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     """APP-016, APP-028: as a signal handler may do it."""
-    monkeypatch.setattr(ConfigurationManager, 'start', lambda self: agent.application.stop())
+    monkeypatch.setattr(ConfigurationManager, "start", lambda self: agent.application.stop())
     start(agent)
     assert agent.run(lambda: agent.application.running) is False
     wait(agent, DID_END)
@@ -295,13 +295,13 @@ def test_stop_while_the_configuration_is_loaded(agent: UserAgent, monkeypatch: p
 
 def test_the_configuration_can_not_be_loaded(agent: UserAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     """APP-010, APP-011: the error comes out of start() unchanged, and start() works the next time."""
-    error = RuntimeError('the file is damaged')
+    error = RuntimeError("the file is damaged")
 
     def load(self: ConfigurationManager) -> None:
         raise error
 
     with monkeypatch.context() as context:
-        context.setattr(ConfigurationManager, 'start', load)
+        context.setattr(ConfigurationManager, "start", load)
         with pytest.raises(RuntimeError) as raised:
             start(agent)
         assert raised.value is error
@@ -318,10 +318,10 @@ def test_a_port_in_use(agent: UserAgent) -> None:
     from twisted.internet.protocol import DatagramProtocol
 
     squatter = agent.reactor.listenUDP(5060, DatagramProtocol())
-    with pytest.raises(AssertionError, match='could not start'):
+    with pytest.raises(AssertionError, match="could not start"):
         agent.start()
     assert told(agent) == [WILL_START, WILL_END, DID_END]
-    assert '5060' in agent.recorder.assert_one('SIPEngineDidFail').data.error
+    assert "5060" in agent.recorder.assert_one("SIPEngineDidFail").data.error
     assert agent.run(lambda: agent.application.running) is False
     squatter.stopListening()
     agent.start()
@@ -335,19 +335,19 @@ def test_a_component_that_can_not_be_started(
     """APP-012: what was started before it is stopped, and what it says is logged."""
     calls: list[str] = []
     parts = [
-        Component('The first', lambda: calls.append('+first'), lambda: calls.append('-first'), 1, 1.0),
-        Component('The second', lambda: 1 / 0, lambda: calls.append('-second'), 2, 1.0),
-        Component('The third', lambda: calls.append('+third'), lambda: calls.append('-third'), 3, 1.0),
+        Component("The first", lambda: calls.append("+first"), lambda: calls.append("-first"), 1, 1.0),
+        Component("The second", lambda: 1 / 0, lambda: calls.append("-second"), 2, 1.0),
+        Component("The third", lambda: calls.append("+third"), lambda: calls.append("-third"), 3, 1.0),
     ]
-    monkeypatch.setattr('sipsimple.application.lifecycle.components', lambda application: parts)
+    monkeypatch.setattr("sipsimple.application.lifecycle.components", lambda application: parts)
     start(agent)
     wait(agent, DID_END)
-    assert calls == ['+first', '-first']
+    assert calls == ["+first", "-first"]
     assert told(agent) == [WILL_START, WILL_END, DID_END]
-    assert 'The second failed' in caplog.text and 'ZeroDivisionError' in caplog.text
+    assert "The second failed" in caplog.text and "ZeroDivisionError" in caplog.text
 
 
-@pytest.mark.parametrize('how', ['never', 'raises', 'fails'])
+@pytest.mark.parametrize("how", ["never", "raises", "fails"])
 def test_a_component_that_does_not_stop(
     agent: UserAgent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
@@ -356,31 +356,31 @@ def test_a_component_that_does_not_stop(
     stuck: Deferred[None] = Deferred()
 
     def stop() -> Deferred[None]:
-        if how == 'raises':
-            raise RuntimeError('no')
-        if how == 'fails':
-            stuck.errback(RuntimeError('no'))
+        if how == "raises":
+            raise RuntimeError("no")
+        if how == "fails":
+            stuck.errback(RuntimeError("no"))
         return stuck
 
     parts = [
-        Component('The stubborn', lambda: None, stop, 1, 7.0),
-        Component('The other', lambda: None, lambda: calls.append('-other'), 2, 1.0),
+        Component("The stubborn", lambda: None, stop, 1, 7.0),
+        Component("The other", lambda: None, lambda: calls.append("-other"), 2, 1.0),
     ]
-    monkeypatch.setattr('sipsimple.application.lifecycle.components', lambda application: parts)
+    monkeypatch.setattr("sipsimple.application.lifecycle.components", lambda application: parts)
     start(agent)
     wait(agent, DID_START)
     before = agent.reactor.seconds()
     agent.run(agent.application.stop)
     wait(agent, DID_END)
-    assert calls == ['-other']
-    assert agent.reactor.seconds() - before == pytest.approx(7.0 if how == 'never' else 0.0, abs=0.1)
-    assert 'The stubborn did not stop' in caplog.text
+    assert calls == ["-other"]
+    assert agent.reactor.seconds() - before == pytest.approx(7.0 if how == "never" else 0.0, abs=0.1)
+    assert "The stubborn did not stop" in caplog.text
 
 
 def test_the_bounds_add_up() -> None:
     """APP-031: what the docstring of stop() promises."""
     total = sum(
-        getattr(components_module, f'{name}_TIMEOUT') for name in ('SESSIONS', 'ACCOUNTS', 'SERVICES', 'ENGINE')
+        getattr(components_module, f"{name}_TIMEOUT") for name in ("SESSIONS", "ACCOUNTS", "SERVICES", "ENGINE")
     )
     assert total == 40.0
 
@@ -393,12 +393,12 @@ class Service:
         self.calls, self.name, self.on_start, self.on_stop = calls, name, on_start, on_stop
 
     def start(self) -> None:
-        self.calls.append(f'+{self.name}')
+        self.calls.append(f"+{self.name}")
         if self.on_start is not None:
             raise self.on_start
 
     def stop(self) -> Any:
-        self.calls.append(f'-{self.name}')
+        self.calls.append(f"-{self.name}")
         if isinstance(self.on_stop, Exception):
             raise self.on_stop
         return self.on_stop
@@ -417,14 +417,14 @@ def test_services_of_plugins(agent: UserAgent) -> None:
     """APP-009: they are started with the application and stopped with it, a slow one is waited for."""
     calls: list[str] = []
     slow: Deferred[None] = Deferred()
-    plugin(agent, 'one', lambda application: [Service(calls, 'a'), Service(calls, 'b', on_stop=slow)])
+    plugin(agent, "one", lambda application: [Service(calls, "a"), Service(calls, "b", on_stop=slow)])
     applications: list[Any] = []
-    plugin(agent, 'two', lambda application: applications.append(application) or [])
+    plugin(agent, "two", lambda application: applications.append(application) or [])
     agent.start()
-    assert calls == ['+a', '+b'] and applications == [agent.application]
+    assert calls == ["+a", "+b"] and applications == [agent.application]
     agent.run(agent.application.stop)
     agent.network.advance(1.0)
-    assert calls == ['+a', '+b', '-b', '-a'] and DID_END not in told(agent)
+    assert calls == ["+a", "+b", "-b", "-a"] and DID_END not in told(agent)
     agent.run(slow.callback, None)
     wait(agent, DID_END)
 
@@ -432,16 +432,16 @@ def test_services_of_plugins(agent: UserAgent) -> None:
 def test_broken_services_of_plugins(agent: UserAgent) -> None:
     """APP-026: what a plugin does wrong is reported as its failure, and everything else goes on."""
     calls: list[str] = []
-    plugin(agent, 'one', lambda application: [Service(calls, 'a', on_start=RuntimeError('can not'))])
-    plugin(agent, 'two', lambda application: [Service(calls, 'b', on_stop=RuntimeError('will not'))])
-    plugin(agent, 'three', lambda application: 42)
-    plugin(agent, 'four', lambda application: [object()])
+    plugin(agent, "one", lambda application: [Service(calls, "a", on_start=RuntimeError("can not"))])
+    plugin(agent, "two", lambda application: [Service(calls, "b", on_stop=RuntimeError("will not"))])
+    plugin(agent, "three", lambda application: 42)
+    plugin(agent, "four", lambda application: [object()])
     agent.start()
     agent.stop()
-    assert calls == ['+b', '+a', '-b'] or calls == ['+a', '+b', '-b']
-    failures = {n.data.plugin: n.data.reason for n in agent.recorder.find_all('SIPApplicationPluginDidFail')}
-    assert 'can not' in failures['one'] and 'will not' in failures['two']
-    assert set(failures) == {'one', 'two', 'three', 'four'}
+    assert calls == ["+b", "+a", "-b"] or calls == ["+a", "+b", "-b"]
+    failures = {n.data.plugin: n.data.reason for n in agent.recorder.find_all("SIPApplicationPluginDidFail")}
+    assert "can not" in failures["one"] and "will not" in failures["two"]
+    assert set(failures) == {"one", "two", "three", "four"}
 
 
 # The table
@@ -477,13 +477,13 @@ def observe(agent: UserAgent, names: list[str], function: Callable[[Any], object
 
 def run_script(script: str) -> str:
     result = subprocess.run(
-        [sys.executable, '-c', textwrap.dedent(script)], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=50, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
 
-PRELUDE = '''
+PRELUDE = """
 import threading, socket
 from sipsimple.application import SIPApplication
 from sipsimple.configuration.settings import SIPSimpleSettings
@@ -512,14 +512,14 @@ def configure(port):
     settings.sip.transport_list = ['udp']
     settings.sip.udp_port = port
     settings.save()
-'''
+"""
 
 
 def test_a_reactor_thread_of_its_own() -> None:
     """APP-013, APP-015: started, stopped and started again in one process, from the main thread."""
     output = run_script(
         PRELUDE
-        + '''
+        + """
 configure(0)
 for round in (1, 2):
     application.start(storage)
@@ -529,7 +529,7 @@ for round in (1, 2):
     assert not application.running
     count('SIPApplicationDidEnd', round)
 print(recorder.names(), sorted(threads))
-'''
+"""
     )
     assert output.strip() == f"{ALL * 2} ['sipsimple']"
 
@@ -538,7 +538,7 @@ def test_a_port_in_use_in_a_real_process() -> None:
     """APP-012: a clear error, the end, and a second try that works."""
     output = run_script(
         PRELUDE
-        + '''
+        + """
 squatter = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 squatter.bind(('', 0))
 port = squatter.getsockname()[1]
@@ -551,17 +551,17 @@ application.start(storage)
 count('SIPApplicationDidStart', 1)
 application.stop()
 count('SIPApplicationDidEnd', 2)
-'''
+"""
     )
-    names = [WILL_START, 'SIPEngineDidFail', WILL_END, DID_END]
-    assert output.strip() == f'{names} True False'
+    names = [WILL_START, "SIPEngineDidFail", WILL_END, DID_END]
+    assert output.strip() == f"{names} True False"
 
 
 def test_a_reactor_that_runs_already() -> None:
     """APP-009, APP-013: the application uses the reactor of who runs one, and leaves it running."""
     output = run_script(
         PRELUDE
-        + '''
+        + """
 from twisted.internet import reactor
 
 configure(0)
@@ -583,11 +583,11 @@ try:
     application.start(storage)
 except RuntimeError as error:
     print(error, application.running)
-'''
+"""
     )
-    lines = output.strip().split('\n')
-    assert lines[0] == f'True {ALL}' and lines[1] == "['MainThread']"
-    assert 'cannot be started again' in lines[2] and lines[2].endswith('False')
+    lines = output.strip().split("\n")
+    assert lines[0] == f"True {ALL}" and lines[1] == "['MainThread']"
+    assert "cannot be started again" in lines[2] and lines[2].endswith("False")
 
 
 def test_importing_it_imports_no_plugin_and_no_reactor() -> None:
@@ -600,7 +600,7 @@ def test_importing_it_imports_no_plugin_and_no_reactor() -> None:
         print([name for name in sys.modules if name.startswith(('msrplib', 'sipsimple.streams.'))])
         """
     )
-    names = ['sipsimple.streams._interface', 'sipsimple.streams._notifications', 'sipsimple.streams._registry']
-    reactor, plugins = output.split('\n')[:2]
-    assert reactor == 'False'
+    names = ["sipsimple.streams._interface", "sipsimple.streams._notifications", "sipsimple.streams._registry"]
+    reactor, plugins = output.split("\n")[:2]
+    assert reactor == "False"
     assert set(eval(plugins)) <= set(names)

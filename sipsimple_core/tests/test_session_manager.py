@@ -11,8 +11,8 @@ from sipsimple.core import SDPMediaStream
 from sipsimple.session import SessionManager, ending, manager, media
 from sipsimple.testing.scripted import ScriptedAccount, ScriptedInvitation, ScriptedStream, Stage
 
-MESSAGE = SDPMediaStream('message', 2855, 'TCP/MSRP', formats=['*'])
-AUDIO = SDPMediaStream('audio', 5004, 'RTP/AVP', formats=['0'])
+MESSAGE = SDPMediaStream("message", 2855, "TCP/MSRP", formats=["*"])
+AUDIO = SDPMediaStream("audio", 5004, "RTP/AVP", formats=["0"])
 
 
 class Accounts:
@@ -31,7 +31,7 @@ class Accounts:
 
 
 class Other(ScriptedStream):
-    type = 'other'
+    type = "other"
 
 
 class Greedy(ScriptedStream):
@@ -45,7 +45,7 @@ class Greedy(ScriptedStream):
 class Broken(ScriptedStream):
     @classmethod
     def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> ScriptedStream | None:
-        raise RuntimeError('a stream class with a bug')
+        raise RuntimeError("a stream class with a bug")
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         accounts = Accounts()
         accounts.default_account = stage.account
         stage.accounts = accounts  # type: ignore[attr-defined]
-        monkeypatch.setattr('sipsimple.session.account_choice.AccountManager', lambda: accounts)
+        monkeypatch.setattr("sipsimple.session.account_choice.AccountManager", lambda: accounts)
         classes(monkeypatch, ScriptedStream)
         SessionManager().start()
         yield stage
 
 
 def classes(monkeypatch: pytest.MonkeyPatch, *stream_classes: type[ScriptedStream]) -> None:
-    monkeypatch.setattr(manager, 'MediaStreamRegistry', lambda: stream_classes)
+    monkeypatch.setattr(manager, "MediaStreamRegistry", lambda: stream_classes)
 
 
 def arrive(stage: Stage, *lines: SDPMediaStream, **arguments: Any) -> ScriptedInvitation:
@@ -72,14 +72,14 @@ def arrive(stage: Stage, *lines: SDPMediaStream, **arguments: Any) -> ScriptedIn
 
 def warning(invitation: ScriptedInvitation) -> str:
     header = invitation.responses[-1][2][0]
-    assert header.name == 'Warning'
+    assert header.name == "Warning"
     return str(header.body)
 
 
 def test_an_incoming_session(stage: Stage) -> None:
     """SES-001, SES-004, SES-007, SES-076, STR-005, STR-007, STR-038: an INVITE becomes a session."""
     invitation = arrive(stage, AUDIO, MESSAGE)
-    notification = stage.recorder.assert_one('SIPSessionNewIncoming')
+    notification = stage.recorder.assert_one("SIPSessionNewIncoming")
     session = notification.sender
     assert SessionManager().sessions == [session]
     assert session.account is stage.account
@@ -90,9 +90,9 @@ def test_an_incoming_session(stage: Stage) -> None:
 
 def test_a_line_with_port_0_is_not_wanted(stage: Stage) -> None:
     """STR-007: nobody is asked about it (RFC 3264 5.1)."""
-    refused = SDPMediaStream('message', 0, 'TCP/MSRP', formats=['*'])
+    refused = SDPMediaStream("message", 0, "TCP/MSRP", formats=["*"])
     arrive(stage, refused, MESSAGE)
-    assert len(stage.recorder.assert_one('SIPSessionNewIncoming').data.streams) == 1
+    assert len(stage.recorder.assert_one("SIPSessionNewIncoming").data.streams) == 1
     assert arrive(stage, refused).responses[-1][0] == 488
 
 
@@ -100,7 +100,7 @@ def test_stream_classes_are_asked_in_the_registrys_order(stage: Stage, monkeypat
     """STR-027, STR-038: the first that takes the line has it."""
     classes(monkeypatch, Other, Greedy)
     arrive(stage, MESSAGE, AUDIO)
-    streams = stage.recorder.assert_one('SIPSessionNewIncoming').data.streams
+    streams = stage.recorder.assert_one("SIPSessionNewIncoming").data.streams
     assert [type(stream) for stream in streams] == [Other, Greedy]
 
 
@@ -110,15 +110,15 @@ def test_a_stream_class_that_raises_is_passed_over(
     """STR-007: a broken plugin costs its own streams only, and is logged."""
     classes(monkeypatch, Broken, ScriptedStream)
     arrive(stage)
-    assert len(stage.recorder.assert_one('SIPSessionNewIncoming').data.streams) == 1
-    assert 'Broken.new_from_sdp() raised' in caplog.text
+    assert len(stage.recorder.assert_one("SIPSessionNewIncoming").data.streams) == 1
+    assert "Broken.new_from_sdp() raised" in caplog.text
 
 
 def test_no_media_that_is_known(stage: Stage) -> None:
     """SES-007: 488 with a Warning, and no session."""
     invitation = arrive(stage, AUDIO)
-    assert invitation.responses[-1][0] == 488 and warning(invitation).startswith('304 ')
-    assert SessionManager().sessions == [] and stage.recorder.names() == ['SIPInvitationChangedState'] * 2
+    assert invitation.responses[-1][0] == 488 and warning(invitation).startswith("304 ")
+    assert SessionManager().sessions == [] and stage.recorder.names() == ["SIPInvitationChangedState"] * 2
 
 
 def test_an_offer_without_media(stage: Stage) -> None:
@@ -131,17 +131,17 @@ def test_an_offer_without_media(stage: Stage) -> None:
 def test_no_offer(stage: Stage) -> None:
     """SES-007: a body that is no SDP is 400, no body at all is 488 with a Warning."""
     invitation = ScriptedInvitation(stage)
-    invitation.arrive(None, body=b'rubbish')
-    assert invitation.responses[-1][0] == 400 and warning(invitation).startswith('399 ')
+    invitation.arrive(None, body=b"rubbish")
+    assert invitation.responses[-1][0] == 400 and warning(invitation).startswith("399 ")
     invitation = ScriptedInvitation(stage)
-    invitation.arrive(None, body=b'')
-    assert invitation.responses[-1][0] == 488 and warning(invitation).startswith('399 ')
+    invitation.arrive(None, body=b"")
+    assert invitation.responses[-1][0] == 488 and warning(invitation).startswith("399 ")
 
 
 def test_a_huge_offer(stage: Stage) -> None:
     """STR-038: lines beyond a bound are refused unseen."""
     invitation = arrive(stage, *[MESSAGE] * 40)
-    notification = stage.recorder.assert_one('SIPSessionNewIncoming')
+    notification = stage.recorder.assert_one("SIPSessionNewIncoming")
     assert len(notification.data.streams) == manager.MAX_STREAMS
     notification.sender.accept(notification.data.streams)
     ports = [line.port for line in invitation.answer.media]
@@ -154,40 +154,40 @@ def test_a_huge_offer(stage: Stage) -> None:
 def test_the_account_is_found_by_its_contact(stage: Stage) -> None:
     """ACC-011, SES-060: first the contact, whatever the host."""
     accounts: Any = stage.accounts  # type: ignore[attr-defined]
-    accounts.by_contact['xyz'] = work = ScriptedAccount('work@example.org')
-    accounts.by_id['alice@example.com'] = ScriptedAccount('alice@example.com')
-    arrive(stage, to='sip:xyz@10.0.0.1:5060')
-    assert stage.recorder.assert_one('SIPSessionNewIncoming').sender.account is work
+    accounts.by_contact["xyz"] = work = ScriptedAccount("work@example.org")
+    accounts.by_id["alice@example.com"] = ScriptedAccount("alice@example.com")
+    arrive(stage, to="sip:xyz@10.0.0.1:5060")
+    assert stage.recorder.assert_one("SIPSessionNewIncoming").sender.account is work
 
 
-@pytest.mark.parametrize('header', ['request URI', 'To'])
+@pytest.mark.parametrize("header", ["request URI", "To"])
 def test_the_account_is_found_by_its_id(stage: Stage, header: str) -> None:
     """SES-060: then the id in the Request-URI, or in To."""
     accounts: Any = stage.accounts  # type: ignore[attr-defined]
-    accounts.by_id['work@example.org'] = work = ScriptedAccount('work@example.org')
+    accounts.by_id["work@example.org"] = work = ScriptedAccount("work@example.org")
     invitation = ScriptedInvitation(stage)
-    other = SimpleNamespace(user='nobody', host='10.0.0.1')
-    if header == 'To':
+    other = SimpleNamespace(user="nobody", host="10.0.0.1")
+    if header == "To":
         # the Request-URI has become a contact that is no longer ours
         original = ScriptedInvitation._change
         invitation._change = lambda *a, **k: (  # type: ignore[method-assign]
             setattr(invitation, 'request_uri', other), original(invitation, *a, **k),
         )  # fmt: skip
-    invitation.arrive([MESSAGE], to='sip:work@example.org')
-    assert stage.recorder.assert_one('SIPSessionNewIncoming').sender.account is work
+    invitation.arrive([MESSAGE], to="sip:work@example.org")
+    assert stage.recorder.assert_one("SIPSessionNewIncoming").sender.account is work
 
 
 def test_a_disabled_account_gets_nothing(stage: Stage) -> None:
     """SES-007: neither by its id nor as the default account; then it is 404."""
     accounts: Any = stage.accounts  # type: ignore[attr-defined]
-    accounts.by_id['work@example.org'] = work = ScriptedAccount('work@example.org')
+    accounts.by_id["work@example.org"] = work = ScriptedAccount("work@example.org")
     work.enabled = False
-    arrive(stage, to='sip:work@example.org')
-    assert stage.recorder.assert_one('SIPSessionNewIncoming').sender.account is stage.account
+    arrive(stage, to="sip:work@example.org")
+    assert stage.recorder.assert_one("SIPSessionNewIncoming").sender.account is stage.account
     stage.account.enabled = False
-    assert arrive(stage, to='sip:work@example.org').responses == [(404, None, [])]
+    assert arrive(stage, to="sip:work@example.org").responses == [(404, None, [])]
     accounts.default_account = None
-    assert arrive(stage, to='sip:work@example.org').responses == [(404, None, [])]
+    assert arrive(stage, to="sip:work@example.org").responses == [(404, None, [])]
 
 
 # Bounds and faults
@@ -207,9 +207,9 @@ def test_too_many_sessions(stage: Stage) -> None:
 
 def test_an_error_of_our_own(stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """SES-007: the caller gets 500 and the log gets the rest."""
-    monkeypatch.setattr(manager, 'choose_account', lambda invitation: 1 / 0)
+    monkeypatch.setattr(manager, "choose_account", lambda invitation: 1 / 0)
     assert arrive(stage).responses == [(500, None, [])]
-    assert 'could not be handled' in caplog.text
+    assert "could not be handled" in caplog.text
 
 
 def test_steps_of_other_invitations_are_no_business_of_the_managers(stage: Stage) -> None:
@@ -217,10 +217,10 @@ def test_steps_of_other_invitations_are_no_business_of_the_managers(stage: Stage
     arrive(stage)
     stage.recorder.clear()
     outgoing = ScriptedInvitation(stage)
-    outgoing.direction = 'outgoing'
+    outgoing.direction = "outgoing"
     outgoing.ring()
     outgoing.refuse(486)
-    assert stage.recorder.names() == ['SIPInvitationChangedState'] * 2
+    assert stage.recorder.names() == ["SIPInvitationChangedState"] * 2
 
 
 # Starting and stopping
@@ -246,12 +246,12 @@ def test_stop_ends_all_sessions(stage: Stage) -> None:
     connected.acknowledge()
     connected.end_confirmed_by_itself = False
     done = SessionManager().stop()
-    assert ringing.responses[-1][0] == 480 and stage.calls[-3:] != [] and 'BYE' in stage.calls
+    assert ringing.responses[-1][0] == 480 and stage.calls[-3:] != [] and "BYE" in stage.calls
     assert not done.called
-    assert arrive(stage).responses == [(480, None, [])], 'no new ones while it stops'
+    assert arrive(stage).responses == [(480, None, [])], "no new ones while it stops"
     connected.confirm_end()
     assert done.called and SessionManager().sessions == []
-    assert stage.recorder.find('SIPSessionDidEnd', session) is not None
+    assert stage.recorder.find("SIPSessionDidEnd", session) is not None
     assert stage.reactor.getDelayedCalls() == []
 
 
@@ -273,7 +273,7 @@ def test_stop_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """SES-006, APP-031: what does not end is not waited for for ever."""
     arrive(stage)
     session = SessionManager().sessions[0]
-    monkeypatch.setattr(session, '_mailbox', SimpleNamespace(put=lambda *a: None))
+    monkeypatch.setattr(session, "_mailbox", SimpleNamespace(put=lambda *a: None))
     done = SessionManager().stop()
     stage.reactor.advance(manager.STOP_TIMEOUT - 0.1)
     assert not done.called

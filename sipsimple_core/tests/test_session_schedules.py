@@ -20,8 +20,8 @@ from sipsimple.util import Route
 
 SCHEDULES = 1000
 STEPS = 25
-BEHAVIOURS = ['now', 'now', 'now', 'wait', 'wait', 'fail', 'raise']
-BOB = ToHeader(SIPURI(host='example.com', user='bob'))
+BEHAVIOURS = ["now", "now", "now", "wait", "wait", "fail", "raise"]
+BOB = ToHeader(SIPURI(host="example.com", user="bob"))
 
 
 class Schedule:
@@ -31,12 +31,12 @@ class Schedule:
         self.stage = stage
         self.random = random.Random(seed)
         self.log: list[str] = []
-        self.streams = [self.make_stream(name) for name in 'abc'[: self.random.randint(1, 3)]]
+        self.streams = [self.make_stream(name) for name in "abc"[: self.random.randint(1, 3)]]
         self.session = Session(stage.account)
         self.seen: list[str | None] = [None]
 
     def make_stream(self, name: str) -> ScriptedStream:
-        script = {f'{what}_does': self.random.choice(BEHAVIOURS) for what in ('initialize', 'start', 'end')}
+        script = {f"{what}_does": self.random.choice(BEHAVIOURS) for what in ("initialize", "start", "end")}
         stream = self.stage.stream(name, **script)
         if self.random.random() < 0.05:
             stream.media = None
@@ -48,11 +48,11 @@ class Schedule:
 
     def run(self) -> None:
         if self.random.random() < 0.5:
-            routes = [Route('10.0.0.2'), Route('10.0.0.3')][: self.random.randint(1, 2)]
+            routes = [Route("10.0.0.2"), Route("10.0.0.3")][: self.random.randint(1, 2)]
             self.session.connect(BOB, routes, self.streams)
         else:
             invitation = self.stage.invitation()
-            invitation.arrive([SDPMediaStream('message', 2855, 'TCP/MSRP', formats=['*'])] * len(self.streams))
+            invitation.arrive([SDPMediaStream("message", 2855, "TCP/MSRP", formats=["*"])] * len(self.streams))
             self.session._receive(invitation, dict(enumerate(self.streams)))
         for _ in range(STEPS):
             self.step()
@@ -69,17 +69,17 @@ class Schedule:
 
     def application(self) -> None:
         methods: list[tuple[str, Callable[[], object]]] = [
-            ('accept some', lambda: self.session.accept(self.some_streams())),
-            ('accept', lambda: self.session.accept(self.streams)),
-            ('ring', self.session.send_ring_indication),
+            ("accept some", lambda: self.session.accept(self.some_streams())),
+            ("accept", lambda: self.session.accept(self.streams)),
+            ("ring", self.session.send_ring_indication),
         ]
         if self.random.random() < 0.15:
-            methods = [('end', self.session.end), ('reject', self.session.reject)]
+            methods = [("end", self.session.end), ("reject", self.session.reject)]
         name, method = self.random.choice(methods)
         try:
             self.do(name, method)
         except IllegalStateError:
-            self.log[-1] += ' (refused)'
+            self.log[-1] += " (refused)"
 
     def some_streams(self) -> list[ScriptedStream]:
         return self.random.sample(self.streams, self.random.randint(1, len(self.streams)))
@@ -91,24 +91,24 @@ class Schedule:
             return
         invitation.end_confirmed_by_itself = self.random.random() < 0.5
         steps: list[tuple[str, Callable[[], object]]] = []
-        if invitation.direction == 'outgoing':
-            if invitation.state in ('outgoing', 'early'):
+        if invitation.direction == "outgoing":
+            if invitation.state in ("outgoing", "early"):
                 steps = [
                     ('ringing', invitation.ring), ('trying', lambda: invitation.ring(100)),
                     ('200', lambda: invitation.accept(acknowledge=False)), ('200, ACK', invitation.accept),
                     ('486', lambda: invitation.refuse(486)), ('503', lambda: invitation.refuse(503)),
                     ('timeout', lambda: invitation.fail(408, 'timeout')),
                 ]  # fmt: skip
-            elif invitation.state == 'connecting':
-                steps = [('ACK sent', invitation.acknowledge), ('BYE', invitation.hang_up)]
-        elif invitation.state in ('incoming', 'early'):
-            steps = [('CANCEL', invitation.cancel)] if self.random.random() < 0.2 else []
-        elif invitation.state == 'connecting':
-            steps = [('ACK', invitation.acknowledge), ('no ACK', invitation.miss_ack), ('BYE', invitation.hang_up)]
-        if invitation.state == 'connected' and self.random.random() < 0.2:
-            steps = [('BYE', invitation.hang_up)]
-        if invitation.state == 'disconnecting':
-            steps = [('end confirmed', invitation.confirm_end), ('BYE', invitation.hang_up)]
+            elif invitation.state == "connecting":
+                steps = [("ACK sent", invitation.acknowledge), ("BYE", invitation.hang_up)]
+        elif invitation.state in ("incoming", "early"):
+            steps = [("CANCEL", invitation.cancel)] if self.random.random() < 0.2 else []
+        elif invitation.state == "connecting":
+            steps = [("ACK", invitation.acknowledge), ("no ACK", invitation.miss_ack), ("BYE", invitation.hang_up)]
+        if invitation.state == "connected" and self.random.random() < 0.2:
+            steps = [("BYE", invitation.hang_up)]
+        if invitation.state == "disconnecting":
+            steps = [("end confirmed", invitation.confirm_end), ("BYE", invitation.hang_up)]
         if steps:
             self.do(*self.random.choice(steps))
 
@@ -119,36 +119,36 @@ class Schedule:
         if self.random.random() < 0.2:
             said = [stream.did_fail]
         say = self.random.choice(said)
-        if f'{stream.name}.initialize' in self.stage.calls:
-            self.do(f'{stream.name} {say.__name__}', say)
+        if f"{stream.name}.initialize" in self.stage.calls:
+            self.do(f"{stream.name} {say.__name__}", say)
 
     def time(self) -> None:
         seconds = self.random.choice([0.0, 0.5, 5.0, 30.0])
-        self.do(f'{seconds} s', lambda: self.stage.reactor.advance(seconds))
+        self.do(f"{seconds} s", lambda: self.stage.reactor.advance(seconds))
 
     def finish(self) -> None:
         """The application wants the end, and time passes; nobody else helps."""
-        if self.session.state not in ('terminating', 'terminated'):
-            self.do('end', self.session.end)
+        if self.session.state not in ("terminating", "terminated"):
+            self.do("end", self.session.end)
         for _ in range(10):
             self.stage.reactor.advance(5.0)
 
     def check(self) -> None:
         names = self.stage.sent(self.session)
-        started = 'DidStart' in names
-        endings = [name for name in names if name in ('DidEnd', 'DidFail')]
-        assert endings == (['DidEnd'] if started else ['DidFail']), names
+        started = "DidStart" in names
+        endings = [name for name in names if name in ("DidEnd", "DidFail")]
+        assert endings == (["DidEnd"] if started else ["DidFail"]), names
         assert names[-1] == endings[0], names
-        assert names.count('WillEnd') == started and names.count('DidStart') <= 1 and names.count('WillStart') <= 1
-        assert names[0] in ('NewOutgoing', 'NewIncoming')
-        assert self.session.state == 'terminated' and self.session.streams == []
+        assert names.count("WillEnd") == started and names.count("DidStart") <= 1 and names.count("WillStart") <= 1
+        assert names[0] in ("NewOutgoing", "NewIncoming")
+        assert self.session.state == "terminated" and self.session.streams == []
         assert (self.session.start_time is not None) == started and self.session.stop_time is not None
         for stream in self.streams:
-            calls = [call for call in self.stage.calls if call.startswith(f'{stream.name}.')]
-            initialized = f'{stream.name}.initialize' in calls
-            assert calls.count(f'{stream.name}.end') == initialized, calls
-            assert not initialized or calls[-1] == f'{stream.name}.end', calls
-            assert calls.count(f'{stream.name}.start') <= 1
+            calls = [call for call in self.stage.calls if call.startswith(f"{stream.name}.")]
+            initialized = f"{stream.name}.initialize" in calls
+            assert calls.count(f"{stream.name}.end") == initialized, calls
+            assert not initialized or calls[-1] == f"{stream.name}.end", calls
+            assert calls.count(f"{stream.name}.start") <= 1
         assert SessionManager().sessions == []
         assert self.stage.reactor.getDelayedCalls() == []
         center: Any = self.stage.recorder.center
@@ -168,7 +168,7 @@ def reachable(before: str | None, after: str | None) -> bool:
     return after in seen
 
 
-@pytest.mark.parametrize('block', range(SCHEDULES // 100))
+@pytest.mark.parametrize("block", range(SCHEDULES // 100))
 def test_schedules(block: int, caplog: pytest.LogCaptureFixture) -> None:
     """SES-008, SES-009, SES-081 to SES-083, STR-025: what must hold, holds in every schedule."""
     for seed in range(block * 100, block * 100 + 100):
@@ -178,7 +178,7 @@ def test_schedules(block: int, caplog: pytest.LogCaptureFixture) -> None:
                 schedule.run()
                 schedule.check()
             except Exception as error:
-                error.add_note(f'seed {seed}: {", ".join(schedule.log)}\n{stage.calls}')
+                error.add_note(f"seed {seed}: {', '.join(schedule.log)}\n{stage.calls}")
                 error.add_note(stage.recorder.transcript(60))
                 raise
-    assert 'An action of a session failed' not in caplog.text
+    assert "An action of a session failed" not in caplog.text

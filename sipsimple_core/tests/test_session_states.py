@@ -26,7 +26,7 @@ def stage() -> Iterator[Stage]:
 
 METHODS: dict[Event, Callable[[Stage, Session], None]] = {
     Event.CONNECT: lambda stage, session: session.connect(
-        ToHeader(SIPURI(host='example.com', user='bob')), [Route('10.0.0.2')], [stage.stream()]
+        ToHeader(SIPURI(host="example.com", user="bob")), [Route("10.0.0.2")], [stage.stream()]
     ),
     Event.RING: lambda stage, session: session.send_ring_indication(),
     Event.ACCEPT: lambda stage, session: session.accept(session.proposed_streams or [stage.stream()]),
@@ -55,13 +55,13 @@ def test_every_transition_leads_to_a_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ('event', 'allowed'),
+    ("event", "allowed"),
     [
         (Event.CONNECT, {None}),
-        (Event.RING, {'incoming'}),
-        (Event.ACCEPT, {'incoming'}),
-        (Event.REJECT, {'incoming'}),
-        (Event.END, set(DECIDED) - {None, 'terminating', 'terminated'}),
+        (Event.RING, {"incoming"}),
+        (Event.ACCEPT, {"incoming"}),
+        (Event.REJECT, {"incoming"}),
+        (Event.END, set(DECIDED) - {None, "terminating", "terminated"}),
     ],
 )
 def test_where_methods_are_allowed(event: Event, allowed: set[str | None]) -> None:
@@ -70,7 +70,7 @@ def test_where_methods_are_allowed(event: Event, allowed: set[str | None]) -> No
 
 
 @pytest.mark.parametrize(
-    ('state', 'event'), [(state, event) for state in DECIDED for event in METHODS if event not in TRANSITIONS[state]]
+    ("state", "event"), [(state, event) for state in DECIDED for event in METHODS if event not in TRANSITIONS[state]]
 )
 def test_a_method_that_the_state_does_not_allow_raises(stage: Stage, state: str | None, event: Event) -> None:
     """SES-013, SES-025, SES-030, SES-054: a method in a state that does not allow it names that state and those
@@ -90,7 +90,7 @@ def test_a_method_that_the_state_does_not_allow_raises(stage: Stage, state: str 
 
 
 @pytest.mark.parametrize(
-    ('state', 'event'), [(state, event) for state in DECIDED for event in METHODS if event in TRANSITIONS[state]]
+    ("state", "event"), [(state, event) for state in DECIDED for event in METHODS if event in TRANSITIONS[state]]
 )
 def test_a_method_changes_the_state_at_once(stage: Stage, state: str | None, event: Event) -> None:
     """SES-009, SES-014, SES-025, SES-030, SES-054: where a method is allowed the state has changed when it returns."""
@@ -110,6 +110,6 @@ def test_a_session_that_is_over_knows_no_way_back() -> None:
 
 def test_an_error_of_state_is_a_value() -> None:
     """SES-013: IllegalStateError carries the state and the states allowed."""
-    error = IllegalStateError('connected', (None,), 'connect()')
-    assert (error.state, error.allowed) == ('connected', (None,))
+    error = IllegalStateError("connected", (None,), "connect()")
+    assert (error.state, error.allowed) == ("connected", (None,))
     assert str(error) == "connect() is not allowed in the state 'connected'; states that allow it: None"

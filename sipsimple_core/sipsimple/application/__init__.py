@@ -6,4 +6,4 @@ says what is started, `attributes` how attributes are shared by all classes.
 
 from sipsimple.application.application import SIPApplication
 
-__all__ = ['SIPApplication']
+__all__ = ["SIPApplication"]

@@ -8,7 +8,7 @@ from sipsimple.application.attributes import ApplicationType, SharedAttribute
 from sipsimple.application.lifecycle import Lifecycle
 from sipsimple.storage import ISIPSimpleStorage
 
-__all__ = ['SIPApplication']
+__all__ = ["SIPApplication"]
 
 
 class SIPApplication(metaclass=ApplicationType):
@@ -20,15 +20,15 @@ class SIPApplication(metaclass=ApplicationType):
     `SIPApplicationDidEnd`.
     """
 
-    running = SharedAttribute(False, 'True from start() until stop() is called or the start fails (APP-016).')
-    storage: SharedAttribute[Any] = SharedAttribute(None, 'The storage that start() was given (APP-017).')
-    local_nat_type: SharedAttribute[str | None] = SharedAttribute(None, 'The detected NAT type, None if unknown.')
-    alert_audio_mixer: SharedAttribute[Any] = SharedAttribute(None, 'The AudioMixer of the alert device.')
-    alert_audio_bridge: SharedAttribute[Any] = SharedAttribute(None, 'The AudioBridge to the alert device.')
-    alert_audio_device: SharedAttribute[Any] = SharedAttribute(None, 'The AudioDevice for alerts.')
-    voice_audio_mixer: SharedAttribute[Any] = SharedAttribute(None, 'The AudioMixer of the voice devices.')
-    voice_audio_bridge: SharedAttribute[Any] = SharedAttribute(None, 'The AudioBridge to the voice devices.')
-    voice_audio_device: SharedAttribute[Any] = SharedAttribute(None, 'The AudioDevice for voice.')
+    running = SharedAttribute(False, "True from start() until stop() is called or the start fails (APP-016).")
+    storage: SharedAttribute[Any] = SharedAttribute(None, "The storage that start() was given (APP-017).")
+    local_nat_type: SharedAttribute[str | None] = SharedAttribute(None, "The detected NAT type, None if unknown.")
+    alert_audio_mixer: SharedAttribute[Any] = SharedAttribute(None, "The AudioMixer of the alert device.")
+    alert_audio_bridge: SharedAttribute[Any] = SharedAttribute(None, "The AudioBridge to the alert device.")
+    alert_audio_device: SharedAttribute[Any] = SharedAttribute(None, "The AudioDevice for alerts.")
+    voice_audio_mixer: SharedAttribute[Any] = SharedAttribute(None, "The AudioMixer of the voice devices.")
+    voice_audio_bridge: SharedAttribute[Any] = SharedAttribute(None, "The AudioBridge to the voice devices.")
+    voice_audio_device: SharedAttribute[Any] = SharedAttribute(None, "The AudioDevice for voice.")
 
     def start(self, storage: Any) -> None:
         """Load the configuration from `storage` (ISIPSimpleStorage) and start everything (APP-007 to APP-013).
@@ -43,7 +43,7 @@ class SIPApplication(metaclass=ApplicationType):
         any thread.
         """
         if not ISIPSimpleStorage.providedBy(storage):
-            raise TypeError(f'storage provides ISIPSimpleStorage, {type(storage).__name__} does not')
+            raise TypeError(f"storage provides ISIPSimpleStorage, {type(storage).__name__} does not")
         Lifecycle().start(self, storage)
 
     def stop(self) -> None:

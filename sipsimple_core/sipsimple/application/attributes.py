@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from sipsimple.realm import Singleton
 
-__all__ = ['ApplicationType', 'SharedAttribute']
+__all__ = ["ApplicationType", "SharedAttribute"]
 
-T = TypeVar('T')
+T = TypeVar("T")
 
 
 class _Values(metaclass=Singleton):

@@ -23,9 +23,9 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     from sipsimple.application.application import SIPApplication
 
-__all__ = ['Component', 'components']
+__all__ = ["Component", "components"]
 
-log = logging.getLogger('sipsimple.application')
+log = logging.getLogger("sipsimple.application")
 
 # Seconds that each of them is given to stop, one after the other.
 SESSIONS_TIMEOUT = 15.0
@@ -48,10 +48,10 @@ def components(application: SIPApplication) -> tuple[Component, ...]:
     """The components of the realm's application, in the order in which they are started."""
     accounts, sessions, services = AccountManager(), SessionManager(), Services(application)
     return (
-        Component('The engine', partial(start_engine, application), Engine().stop, 4, ENGINE_TIMEOUT),
-        Component('The account manager', accounts.start, accounts.stop, 2, ACCOUNTS_TIMEOUT),
-        Component('The session manager', sessions.start, sessions.stop, 1, SESSIONS_TIMEOUT),
-        Component('The services of the plugins', services.start, services.stop, 3, SERVICES_TIMEOUT),
+        Component("The engine", partial(start_engine, application), Engine().stop, 4, ENGINE_TIMEOUT),
+        Component("The account manager", accounts.start, accounts.stop, 2, ACCOUNTS_TIMEOUT),
+        Component("The session manager", sessions.start, sessions.stop, 1, SESSIONS_TIMEOUT),
+        Component("The services of the plugins", services.start, services.stop, 3, SERVICES_TIMEOUT),
     )
 
 
@@ -63,16 +63,16 @@ def start_engine(application: SIPApplication) -> None:
     settings = SIPSimpleSettings()
     wanted = settings.sip.transport_list
     Engine().start(
-        udp_port=settings.sip.udp_port if 'udp' in wanted else None,
-        tcp_port=settings.sip.tcp_port if 'tcp' in wanted else None,
+        udp_port=settings.sip.udp_port if "udp" in wanted else None,
+        tcp_port=settings.sip.tcp_port if "tcp" in wanted else None,
         user_agent=settings.user_agent,
         trace_sip=settings.logs.trace_sip,
     )
-    if 'tls' in wanted:
-        error = EngineError('this version has no TLS transport for SIP')
-        log.info('SIP over TLS is not available: %s', error)
+    if "tls" in wanted:
+        error = EngineError("this version has no TLS transport for SIP")
+        log.info("SIP over TLS is not available: %s", error)
         data = NotificationData(error=error)
-        NotificationCenter().post_notification('SIPApplicationFailedToStartTLS', sender=application, data=data)
+        NotificationCenter().post_notification("SIPApplicationFailedToStartTLS", sender=application, data=data)
 
 
 class Services:
@@ -92,17 +92,17 @@ class Services:
             try:
                 service.start()
             except Exception as error:
-                self._manager.report(plugin, f'its application service did not start: {error}', error)
+                self._manager.report(plugin, f"its application service did not start: {error}", error)
             else:
                 self._started.append((plugin, service))
 
     def _offered(self) -> Iterator[tuple[Plugin, Any]]:
-        hook = 'sipsimple_application_services'
+        hook = "sipsimple_application_services"
         for plugin, services in self._manager.call_each(hook, application=self._application):
             try:
                 offered = list(services)
             except TypeError as error:
-                self._manager.report(plugin, f'its hook {hook} returns what is no list of services: {error}')
+                self._manager.report(plugin, f"its hook {hook} returns what is no list of services: {error}")
             else:
                 yield from ((plugin, service) for service in offered)
 
@@ -116,4 +116,4 @@ class Services:
 
     def _report(self, failure: Failure, plugin: Plugin) -> None:
         error = failure.value
-        self._manager.report(plugin, f'its application service did not stop well: {error}', error)
+        self._manager.report(plugin, f"its application service did not stop well: {error}", error)

@@ -27,9 +27,9 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     from sipsimple.application.application import SIPApplication
 
-__all__ = ['Lifecycle']
+__all__ = ["Lifecycle"]
 
-log = logging.getLogger('sipsimple.application')
+log = logging.getLogger("sipsimple.application")
 
 _E, _S = ApplicationEvent, ApplicationState
 
@@ -59,7 +59,7 @@ class Lifecycle(metaclass=Singleton):
         try:
             application.storage = storage
             ConfigurationManager().start()
-            if not getattr(self._realm.reactor, 'running', self._realm.reactor is not None):
+            if not getattr(self._realm.reactor, "running", self._realm.reactor is not None):
                 start_reactor_thread(self._realm)
         except BaseException:
             application.storage = None
@@ -99,22 +99,22 @@ class Lifecycle(metaclass=Singleton):
 
     def _start_up(self) -> None:
         assert self.application is not None
-        self._post('SIPApplicationWillStart')
+        self._post("SIPApplicationWillStart")
         for component in components(self.application):
             if self.state is not _S.STARTING:
                 return
             try:
                 component.start()
             except EngineError as error:
-                log.error('The application could not start: %s', error)
+                log.error("The application could not start: %s", error)
                 self._fail()
             except Exception:
-                log.exception('The application could not start: %s failed', component.name)
+                log.exception("The application could not start: %s failed", component.name)
                 self._fail()
             else:
                 self._started.append(component)
         if self._move(_E.COMPLETE) is not None:
-            self._post('SIPApplicationDidStart')
+            self._post("SIPApplicationDidStart")
 
     def _fail(self) -> None:
         if self._move(_E.FAIL) is not None:
@@ -124,18 +124,18 @@ class Lifecycle(metaclass=Singleton):
         Deferred.fromCoroutine(self._stop_components()).addErrback(self._log_failure)
 
     async def _stop_components(self) -> None:
-        self._post('SIPApplicationWillEnd')
+        self._post("SIPApplicationWillEnd")
         started, self._started = self._started, []
         for component in sorted(started, key=lambda component: component.stop_order):
             try:
                 await maybeDeferred(component.stop).addTimeout(component.timeout, self._realm.reactor)
             except TimeoutError:
-                log.warning('%s did not stop within %g seconds', component.name, component.timeout)
+                log.warning("%s did not stop within %g seconds", component.name, component.timeout)
             except Exception:
-                log.exception('%s did not stop well', component.name)
+                log.exception("%s did not stop well", component.name)
         self._move(_E.END)
-        self._post('SIPApplicationDidEnd')
+        self._post("SIPApplicationDidEnd")
 
     @staticmethod
     def _log_failure(failure: Failure) -> None:
-        log.error('The application did not stop well: %s', failure.getTraceback())
+        log.error("The application did not stop well: %s", failure.getTraceback())

@@ -7,28 +7,28 @@ from sipsimple.notification import declare_notification, field
 __all__: list[str] = []
 
 declare_notification(
-    'SIPApplicationWillStart',
-    'SIPApplication',
-    'The configuration is loaded and the reactor runs; the components are about to be started (APP-025).',
+    "SIPApplicationWillStart",
+    "SIPApplication",
+    "The configuration is loaded and the reactor runs; the components are about to be started (APP-025).",
 )
 declare_notification(
-    'SIPApplicationDidStart',
-    'SIPApplication',
-    'All components were started, though not all need have succeeded: an account may be registering (APP-026).',
+    "SIPApplicationDidStart",
+    "SIPApplication",
+    "All components were started, though not all need have succeeded: an account may be registering (APP-026).",
 )
 declare_notification(
-    'SIPApplicationWillEnd',
-    'SIPApplication',
-    'The application was told to stop, or could not start (APP-028).',
+    "SIPApplicationWillEnd",
+    "SIPApplication",
+    "The application was told to stop, or could not start (APP-028).",
 )
 declare_notification(
-    'SIPApplicationDidEnd',
-    'SIPApplication',
-    'All components were stopped, or given the time for it; the application can be started again (APP-030).',
+    "SIPApplicationDidEnd",
+    "SIPApplication",
+    "All components were stopped, or given the time for it; the application can be started again (APP-030).",
 )
 declare_notification(
-    'SIPApplicationFailedToStartTLS',
-    'SIPApplication',
-    'The TLS transport could not be started; everything else was (APP-032, APP-033).',
-    error=field(Exception, 'the exception of the engine'),
+    "SIPApplicationFailedToStartTLS",
+    "SIPApplication",
+    "The TLS transport could not be started; everything else was (APP-032, APP-033).",
+    error=field(Exception, "the exception of the engine"),
 )

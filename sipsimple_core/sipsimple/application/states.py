@@ -9,29 +9,29 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ['APPLICATION_STATES', 'RUNNING', 'ApplicationEvent', 'ApplicationState']
+__all__ = ["APPLICATION_STATES", "RUNNING", "ApplicationEvent", "ApplicationState"]
 
 
 class ApplicationState(Enum):
     """What the application is doing."""
 
-    STOPPED = 'stopped'
-    LOADING = 'loading'  # start() is loading the configuration
-    STARTING = 'starting'
-    STARTED = 'started'
-    STOPPING = 'stopping'
+    STOPPED = "stopped"
+    LOADING = "loading"  # start() is loading the configuration
+    STARTING = "starting"
+    STARTED = "started"
+    STOPPING = "stopping"
 
 
 class ApplicationEvent(Enum):
     """What changes that."""
 
-    START = 'start()'
-    REFUSE = 'the configuration could not be loaded, or the reactor can not run'
-    LAUNCH = 'the configuration is loaded, the reactor runs'
-    COMPLETE = 'all components were started'
-    FAIL = 'a component without which nothing works could not be started'
-    STOP = 'stop()'
-    END = 'all components were stopped'
+    START = "start()"
+    REFUSE = "the configuration could not be loaded, or the reactor can not run"
+    LAUNCH = "the configuration is loaded, the reactor runs"
+    COMPLETE = "all components were started"
+    FAIL = "a component without which nothing works could not be started"
+    STOP = "stop()"
+    END = "all components were stopped"
 
 
 _S, _E = ApplicationState, ApplicationEvent

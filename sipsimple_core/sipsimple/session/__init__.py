@@ -8,4 +8,4 @@ from sipsimple.session.errors import IllegalStateError
 from sipsimple.session.manager import SessionManager
 from sipsimple.session.session import Session
 
-__all__ = ['IllegalStateError', 'Session', 'SessionManager']
+__all__ = ["IllegalStateError", "Session", "SessionManager"]

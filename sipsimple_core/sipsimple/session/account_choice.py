@@ -6,7 +6,7 @@ from typing import Any
 
 from sipsimple.account import AccountManager
 
-__all__ = ['choose_account']
+__all__ = ["choose_account"]
 
 
 def choose_account(invitation: Any) -> Any:
@@ -29,11 +29,11 @@ def choose_account(invitation: Any) -> Any:
 
 def _named(manager: Any, uri: Any) -> Any:
     """The enabled account whose id is the address in `uri`, which may be any kind of URI."""
-    user, host = getattr(uri, 'user', None), getattr(uri, 'host', None)
+    user, host = getattr(uri, "user", None), getattr(uri, "host", None)
     if not user or not host:
         return None
     try:
-        account = manager.get_account(f'{user}@{host}')
+        account = manager.get_account(f"{user}@{host}")
     except KeyError:
         return None
     return account if account.enabled else None

@@ -8,7 +8,7 @@ from typing import Any
 from sipsimple.streams import IMediaStream
 from sipsimple.util import Route
 
-__all__ = ['checked_code', 'checked_routes', 'checked_streams', 'checked_text']
+__all__ = ["checked_code", "checked_routes", "checked_streams", "checked_text"]
 
 
 def checked_streams(streams: Iterable[Any]) -> list[Any]:
@@ -16,11 +16,11 @@ def checked_streams(streams: Iterable[Any]) -> list[Any]:
     streams = list(streams)
     for stream in streams:
         if not IMediaStream.providedBy(stream):
-            raise TypeError(f'a stream provides IMediaStream, {type(stream).__name__} does not')
+            raise TypeError(f"a stream provides IMediaStream, {type(stream).__name__} does not")
     if not streams:
-        raise ValueError('a session needs at least one stream')
+        raise ValueError("a session needs at least one stream")
     if len({id(stream) for stream in streams}) < len(streams):
-        raise ValueError('a stream can be in a session only once')
+        raise ValueError("a stream can be in a session only once")
     return streams
 
 
@@ -29,18 +29,18 @@ def checked_routes(routes: Iterable[Route]) -> list[Route]:
     routes = list(routes)
     for route in routes:
         if not isinstance(route, Route):
-            raise TypeError(f'a route is a sipsimple.util.Route, not {type(route).__name__}')
+            raise TypeError(f"a route is a sipsimple.util.Route, not {type(route).__name__}")
     if not routes:
-        raise ValueError('a session needs at least one route')
+        raise ValueError("a session needs at least one route")
     return routes
 
 
 def checked_code(code: int) -> int:
     """The status code of a refusal (RFC 3261 21.3 to 21.6)."""
     if isinstance(code, bool) or not isinstance(code, int):
-        raise TypeError(f'a status code is an int, not {type(code).__name__}')
+        raise TypeError(f"a status code is an int, not {type(code).__name__}")
     if not 300 <= code <= 699:
-        raise ValueError(f'a session is refused with a code from 300 to 699, not {code}')
+        raise ValueError(f"a session is refused with a code from 300 to 699, not {code}")
     return code
 
 
@@ -49,7 +49,7 @@ def checked_text(what: str, text: str | None) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        raise TypeError(f'{what} is a str, not {type(text).__name__}')
+        raise TypeError(f"{what} is a str, not {type(text).__name__}")
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise ValueError(f'{what} contains a control character')
+        raise ValueError(f"{what} contains a control character")
     return text

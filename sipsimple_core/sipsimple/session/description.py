@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from sipsimple.core.wire.sdp import BaseSDPMediaStream, BaseSDPSession, SDPMediaStream, SDPSession
 
-__all__ = ['answer_session', 'is_refused', 'offer_session']
+__all__ = ["answer_session", "is_refused", "offer_session"]
 
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970 (RFC 5905 6)
 
@@ -32,8 +32,8 @@ def _new_session(address: str, name: str, media: Iterable[BaseSDPMediaStream]) -
         address,
         id=session_id,
         version=session_id,
-        address_type='IP6' if ':' in address else 'IP4',
-        name=' '.join(name.split()) or '-',
+        address_type="IP6" if ":" in address else "IP4",
+        name=" ".join(name.split()) or "-",
         media=list(media),
     )
 

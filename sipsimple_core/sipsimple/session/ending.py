@@ -15,9 +15,9 @@ from sipsimple.session.phase import Phase
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ['SIGNALLING_TIMEOUT', 'Ending']
+__all__ = ["SIGNALLING_TIMEOUT", "Ending"]
 
-log = logging.getLogger('sipsimple.session')
+log = logging.getLogger("sipsimple.session")
 
 #: Seconds that a CANCEL or BYE may go unanswered. Over UDP that is time for four repetitions (RFC 3261 17.1.2.1).
 SIGNALLING_TIMEOUT = 5.0
@@ -39,7 +39,7 @@ class Ending(Phase):
     def enter(self) -> None:
         session = self.session
         if session.start_time is not None:
-            self.post('SIPSessionWillEnd')
+            self.post("SIPSessionWillEnd")
         session._media.deactivate_all()
         if session._disconnected:
             self._end_media()
@@ -56,24 +56,24 @@ class Ending(Phase):
         """CANCEL, BYE or the refusal: whatever the invitation's state asks for."""
         invitation, refusal = self.session._invitation, self._outcome.refusal
         try:
-            if invitation.direction == 'incoming' and invitation.state in ('incoming', 'early'):
+            if invitation.direction == "incoming" and invitation.state in ("incoming", "early"):
                 invitation.send_response(refusal.code, refusal.reason, extra_headers=refusal.headers)
-            elif invitation.state not in ('disconnecting', 'disconnected'):
+            elif invitation.state not in ("disconnecting", "disconnected"):
                 invitation.end(timeout=SIGNALLING_TIMEOUT)
         except Exception:
-            log.exception('An invitation could not be ended')
+            log.exception("An invitation could not be ended")
             self._end_media()
 
     def invitation_changed(self, change: Any) -> None:
         if self.session._disconnected:
             self._end_media()
-        elif change.state == 'connected':
+        elif change.state == "connected":
             # RFC 3261 9.1: the 2xx crossed our CANCEL, which then has no effect; 15: BYE ends the session
             self._end_invitation()
 
     def _timed_out(self) -> None:
         if self._signalling:
-            log.warning('The remote party did not confirm the end of a session')
+            log.warning("The remote party did not confirm the end of a session")
             self._end_media()
 
     def _end_media(self) -> None:
@@ -94,7 +94,7 @@ class Ending(Phase):
             return
         if session.start_time is None:
             self.post(
-                'SIPSessionDidFail',
+                "SIPSessionDidFail",
                 timestamp=session.stop_time,
                 originator=outcome.originator,
                 code=outcome.code,
@@ -103,7 +103,7 @@ class Ending(Phase):
             )
         else:
             self.post(
-                'SIPSessionDidEnd',
+                "SIPSessionDidEnd",
                 timestamp=session.stop_time,
                 originator=outcome.originator,
                 end_reason=outcome.cause,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ['IllegalStateError']
+__all__ = ["IllegalStateError"]
 
 
 class IllegalStateError(RuntimeError):
@@ -14,12 +14,12 @@ class IllegalStateError(RuntimeError):
     what was asked for.
     """
 
-    def __init__(self, state: str | None, allowed: Iterable[str | None], action: str = 'this') -> None:
+    def __init__(self, state: str | None, allowed: Iterable[str | None], action: str = "this") -> None:
         self.state = state
         self.allowed = tuple(allowed)
         self.action = action
         super().__init__(state, self.allowed, action)
 
     def __str__(self) -> str:
-        allowed = ', '.join(map(repr, self.allowed)) or 'none'
-        return f'{self.action} is not allowed in the state {self.state!r}; states that allow it: {allowed}'
+        allowed = ", ".join(map(repr, self.allowed)) or "none"
+        return f"{self.action} is not allowed in the state {self.state!r}; states that allow it: {allowed}"

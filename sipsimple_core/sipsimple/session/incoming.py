@@ -27,9 +27,9 @@ from sipsimple.util import Route
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ['Accepting', 'Ringing']
+__all__ = ["Accepting", "Ringing"]
 
-log = logging.getLogger('sipsimple.session')
+log = logging.getLogger("sipsimple.session")
 
 
 def contact_of(session: Session) -> ContactHeader:
@@ -40,7 +40,7 @@ def contact_of(session: Session) -> ContactHeader:
 
 def waits_for_us(session: Session) -> bool:
     """Whether the INVITE waits for a response of ours: not when its CANCEL has come, which we are about to be told."""
-    return session._invitation.state in ('incoming', 'early')
+    return session._invitation.state in ("incoming", "early")
 
 
 class Ringing(SetupPhase):
@@ -49,12 +49,12 @@ class Ringing(SetupPhase):
     def enter(self) -> None:
         session = self.session
         streams = list(session._proposal.values())
-        self.post('SIPSessionNewIncoming', streams=list(streams))
+        self.post("SIPSessionNewIncoming", streams=list(streams))
         if not session._heeds:
             return  # an observer has refused it
         # STR-010: a stream is initialized as soon as it is offered
         for stream in streams:
-            session._media.initialize(stream, session, 'incoming')
+            session._media.initialize(stream, session, "incoming")
 
     def ring(self) -> None:
         if waits_for_us(self.session):
@@ -67,13 +67,13 @@ class Ringing(SetupPhase):
         self.session._tear_down(rejected_by_user(code, reason))
 
     def invitation_changed(self, change: Any) -> None:
-        if change.state == 'disconnected':
+        if change.state == "disconnected":
             self.session._close(disconnected(change))
 
     def stream_failed(self, stream: Any, reason: str) -> None:
         if not self.live_streams:
-            cause = f'stream failed: {reason}'
-            self.session._refuse(streams_failed(cause, media_refusal('No stream is available')))
+            cause = f"stream failed: {reason}"
+            self.session._refuse(streams_failed(cause, media_refusal("No stream is available")))
 
 
 class Accepting(SetupPhase):
@@ -100,9 +100,9 @@ class Accepting(SetupPhase):
         self._check()
 
     def invitation_changed(self, change: Any) -> None:
-        if change.state == 'connecting':
+        if change.state == "connecting":
             self.session._enter(Starting(self.session))
-        elif change.state == 'disconnected':
+        elif change.state == "disconnected":
             self.session._close(disconnected(change))
 
     def _check(self) -> None:
@@ -112,8 +112,8 @@ class Accepting(SetupPhase):
         if self.live_streams:
             self._answer()
         else:
-            cause = f'stream failed: {session._media.failure}'
-            session._refuse(streams_failed(cause, media_refusal('No stream is available')))
+            cause = f"stream failed: {session._media.failure}"
+            session._refuse(streams_failed(cause, media_refusal("No stream is available")))
 
     def _answer(self) -> None:
         session = self.session
@@ -136,5 +136,5 @@ class Accepting(SetupPhase):
                 sdp=answer_session(address, session._settings.user_agent, offer, lines),
             )
         except Exception as error:
-            log.exception('An INVITE could not be accepted')
+            log.exception("An INVITE could not be accepted")
             session._close(internal_error(error))

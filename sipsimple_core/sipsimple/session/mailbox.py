@@ -9,9 +9,9 @@ from typing import Any
 
 from sipsimple.realm import Realm, current_realm
 
-__all__ = ['Mailbox']
+__all__ = ["Mailbox"]
 
-log = logging.getLogger('sipsimple.session')
+log = logging.getLogger("sipsimple.session")
 
 
 class Mailbox:
@@ -22,7 +22,7 @@ class Mailbox:
     threads do both at any time. An action that raises is logged and given to `failed`.
     """
 
-    __slots__ = ('_actions', '_failed', '_running', 'realm')
+    __slots__ = ("_actions", "_failed", "_running", "realm")
 
     def __init__(self, realm: Realm, failed: Callable[[Exception], None]) -> None:
         self.realm = realm
@@ -57,5 +57,5 @@ class Mailbox:
             try:
                 action(*args)
             except Exception as error:
-                log.exception('An action of a session failed')
+                log.exception("An action of a session failed")
                 self._failed(error)

@@ -16,9 +16,9 @@ from sipsimple.streams import MediaStreamRegistry
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-__all__ = ['MAX_SESSIONS', 'MAX_STREAMS', 'STOP_TIMEOUT', 'SessionManager']
+__all__ = ["MAX_SESSIONS", "MAX_STREAMS", "STOP_TIMEOUT", "SessionManager"]
 
-log = logging.getLogger('sipsimple.session')
+log = logging.getLogger("sipsimple.session")
 
 #: How many sessions there may be before incoming ones are refused.
 MAX_SESSIONS = 2000
@@ -54,7 +54,7 @@ class SessionManager(metaclass=Singleton):
         self._serving = True
         if not self._observing:
             self._observing = True
-            NotificationCenter().add_observer(self, name='SIPInvitationChangedState')
+            NotificationCenter().add_observer(self, name="SIPInvitationChangedState")
 
     def stop(self) -> Deferred[None]:
         """End all sessions and take no more (SES-006). SIPApplication does it, in the reactor thread.
@@ -77,29 +77,29 @@ class SessionManager(metaclass=Singleton):
         return done
 
     def _give_up(self, done: Deferred[None]) -> None:
-        log.warning('%d sessions did not end in time', len(self._registry))
+        log.warning("%d sessions did not end in time", len(self._registry))
         self._stop_observing()
         done.callback(None)
 
     def _stop_observing(self) -> None:
         if self._observing and not self._serving:
             self._observing = False
-            NotificationCenter().discard_observer(self, name='SIPInvitationChangedState')
+            NotificationCenter().discard_observer(self, name="SIPInvitationChangedState")
 
     def handle_notification(self, notification: Notification) -> None:
         """A step of some invitation: a new incoming one is the manager's business."""
         change = notification.data
-        if change.state == 'incoming' and change.prev_state is None:
+        if change.state == "incoming" and change.prev_state is None:
             self._receive(notification.sender, change)
 
     def _receive(self, invitation: Any, change: Any) -> None:
         try:
             refusal = self._refusal_of(invitation, change) or self._make_session(invitation)
         except Exception:
-            log.exception('An incoming INVITE could not be handled')
+            log.exception("An incoming INVITE could not be handled")
             refusal = Refusal(500)
-        if refusal is not None and invitation.state == 'incoming':
-            log.debug('Refused an INVITE from %s: %d', invitation.peer_address, refusal.code)
+        if refusal is not None and invitation.state == "incoming":
+            log.debug("Refused an INVITE from %s: %d", invitation.peer_address, refusal.code)
             invitation.send_response(refusal.code, refusal.reason, extra_headers=refusal.headers)
 
     def _refusal_of(self, invitation: Any, change: Any) -> Refusal | None:
@@ -110,9 +110,9 @@ class SessionManager(metaclass=Singleton):
             return Refusal(486)
         if invitation.remote_sdp_offer is None:
             if change.body:
-                return Refusal(400, headers=(WarningHeader(399, WARNING_AGENT, 'The body is no SDP'),))
+                return Refusal(400, headers=(WarningHeader(399, WARNING_AGENT, "The body is no SDP"),))
             # RFC 3261 13.2.1 lets the callee make the offer instead
-            return Refusal(488, headers=(WarningHeader(399, WARNING_AGENT, 'An offer is needed'),))
+            return Refusal(488, headers=(WarningHeader(399, WARNING_AGENT, "An offer is needed"),))
         return None
 
     def _make_session(self, invitation: Any) -> Refusal | None:
@@ -121,7 +121,7 @@ class SessionManager(metaclass=Singleton):
             return Refusal(404)
         streams = streams_offered(account, invitation.remote_sdp_offer)
         if not streams:
-            return media_refusal('No media type that is offered is available')
+            return media_refusal("No media type that is offered is available")
         Session(account)._receive(invitation, streams)
         return None
 
@@ -142,7 +142,7 @@ def streams_offered(account: Any, offer: Any) -> dict[int, Any]:
             try:
                 stream = stream_class.new_from_sdp(account, offer, index)
             except Exception:
-                log.exception('%s.new_from_sdp() raised', stream_class.__name__)
+                log.exception("%s.new_from_sdp() raised", stream_class.__name__)
                 continue
             if stream is not None:
                 streams[index] = stream

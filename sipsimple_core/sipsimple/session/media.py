@@ -19,17 +19,17 @@ from sipsimple.session.mailbox import Mailbox
 from zope.interface import implementer
 
 __all__ = [
-    'END_TIMEOUT',
-    'INITIALIZE_TIMEOUT',
-    'STAGES',
-    'START_TIMEOUT',
-    'MediaOwner',
-    'SessionMedia',
-    'Stage',
-    'StreamEvent',
+    "END_TIMEOUT",
+    "INITIALIZE_TIMEOUT",
+    "STAGES",
+    "START_TIMEOUT",
+    "MediaOwner",
+    "SessionMedia",
+    "Stage",
+    "StreamEvent",
 ]
 
-log = logging.getLogger('sipsimple.session')
+log = logging.getLogger("sipsimple.session")
 
 INITIALIZE_TIMEOUT = 20.0  # seconds: sockets, a relay, ICE candidates
 START_TIMEOUT = 30.0  # seconds: the connection of the two parties' media
@@ -39,27 +39,27 @@ END_TIMEOUT = 5.0  # seconds: closing it
 class Stage(Enum):
     """How far a stream has come."""
 
-    NEW = 'new'
-    INITIALIZING = 'initializing'
-    READY = 'ready'
-    STARTING = 'starting'
-    ACTIVE = 'active'
-    FAILED = 'failed'
-    GONE = 'gone'  # it said that it has ended before anybody asked it to
-    ENDING = 'ending'
-    ENDED = 'ended'
+    NEW = "new"
+    INITIALIZING = "initializing"
+    READY = "ready"
+    STARTING = "starting"
+    ACTIVE = "active"
+    FAILED = "failed"
+    GONE = "gone"  # it said that it has ended before anybody asked it to
+    ENDING = "ending"
+    ENDED = "ended"
 
 
 class StreamEvent(Enum):
     """What the session does to a stream, and what the stream says."""
 
-    INITIALIZE = 'initialize()'
-    START = 'start()'
-    END = 'end()'
-    INITIALIZED = 'MediaStreamDidInitialize'
-    STARTED = 'MediaStreamDidStart'
-    FAILED = 'MediaStreamDidFail'
-    ENDED = 'MediaStreamDidEnd'
+    INITIALIZE = "initialize()"
+    START = "start()"
+    END = "end()"
+    INITIALIZED = "MediaStreamDidInitialize"
+    STARTED = "MediaStreamDidStart"
+    FAILED = "MediaStreamDidFail"
+    ENDED = "MediaStreamDidEnd"
 
 
 _S, _E = Stage, StreamEvent
@@ -97,7 +97,7 @@ class MediaOwner(Protocol):
 
 
 class _Entry:
-    __slots__ = ('reason', 'stage', 'stream', 'timer')
+    __slots__ = ("reason", "stage", "stream", "timer")
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -110,7 +110,7 @@ class _Entry:
 class SessionMedia:
     """The streams of one session; see the module. All methods are called in the session's mailbox."""
 
-    __slots__ = ('_center', '_entries', '_mailbox', '_owner')
+    __slots__ = ("_center", "_entries", "_mailbox", "_owner")
 
     def __init__(self, mailbox: Mailbox, center: NotificationCenter, owner: MediaOwner) -> None:
         self._mailbox = mailbox
@@ -140,7 +140,7 @@ class SessionMedia:
     def failure(self) -> str:
         """The reason of the last stream that failed."""
         reasons = [entry.reason for entry in self._entries.values() if entry.reason is not None]
-        return reasons[-1] if reasons else 'no stream is left'
+        return reasons[-1] if reasons else "no stream is left"
 
     # What the session does
 
@@ -155,11 +155,11 @@ class SessionMedia:
         try:
             return stream.get_local_media(**arguments)
         except Exception as error:
-            log.exception('get_local_media() of a stream raised')
+            log.exception("get_local_media() of a stream raised")
             entry = self._entries[id(stream)]
             before = entry.stage
             self._move(entry, _E.FAILED)
-            self._mailbox.put(self._tell, entry, before, f'no media description: {error}')
+            self._mailbox.put(self._tell, entry, before, f"no media description: {error}")
             return None
 
     def start(self, stream: Any, local_sdp: Any, remote_sdp: Any, index: int) -> None:
@@ -200,13 +200,13 @@ class SessionMedia:
         elif error is not None and event is _E.END:
             self._mailbox.put(self._happened, entry, _E.ENDED, None)
         elif error is not None:
-            self._mailbox.put(self._happened, entry, _E.FAILED, f'{event.value} raised: {error}')
+            self._mailbox.put(self._happened, entry, _E.FAILED, f"{event.value} raised: {error}")
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Exception | None:
         try:
             method(*arguments)
         except Exception as error:
-            log.exception('%s() of a stream raised', getattr(method, '__name__', 'a method'))
+            log.exception("%s() of a stream raised", getattr(method, "__name__", "a method"))
             return error
         return None
 
@@ -225,9 +225,9 @@ class SessionMedia:
 
     def _expired(self, entry: _Entry, stage: Stage) -> None:
         if entry.stage is stage:
-            log.warning('A stream (%s) was %s for too long', type(entry.stream).__name__, stage.value)
+            log.warning("A stream (%s) was %s for too long", type(entry.stream).__name__, stage.value)
             event = _E.ENDED if stage is Stage.ENDING else _E.FAILED
-            self._happened(entry, event, f'timed out while {stage.value}')
+            self._happened(entry, event, f"timed out while {stage.value}")
 
     def handle_notification(self, notification: Notification) -> None:
         entry = self._entries[id(notification.sender)]
@@ -250,7 +250,7 @@ class SessionMedia:
         elif stage is Stage.READY or stage is Stage.ACTIVE:
             self._owner.stream_settled(stream)
         else:
-            entry.reason = reason or 'the stream ended'
+            entry.reason = reason or "the stream ended"
             if before in _ON_ITS_WAY:
                 self._call(stream.deactivate)
             self.end(stream)

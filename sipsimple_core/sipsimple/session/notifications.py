@@ -8,81 +8,81 @@ from sipsimple.notification import declare_notification, field
 
 __all__: list[str] = []
 
-_PARTY = Literal['local', 'remote']
+_PARTY = Literal["local", "remote"]
 
 declare_notification(
-    'SIPSessionNewIncoming',
-    'Session',
-    'A remote party wants a session (SES-076). Answer it with accept() or reject(); send_ring_indication() tells '
-    'the remote party that somebody is being asked.',
-    streams=field(list, 'the streams that the remote party proposes'),
+    "SIPSessionNewIncoming",
+    "Session",
+    "A remote party wants a session (SES-076). Answer it with accept() or reject(); send_ring_indication() tells "
+    "the remote party that somebody is being asked.",
+    streams=field(list, "the streams that the remote party proposes"),
 )
 declare_notification(
-    'SIPSessionNewOutgoing',
-    'Session',
-    'connect() was called; the remote party has not been contacted yet (SES-015, SES-077).',
-    streams=field(list, 'the streams that will be proposed to the remote party'),
+    "SIPSessionNewOutgoing",
+    "Session",
+    "connect() was called; the remote party has not been contacted yet (SES-015, SES-077).",
+    streams=field(list, "the streams that will be proposed to the remote party"),
 )
 declare_notification(
-    'SIPSessionGotRingIndication',
-    'Session',
-    'The device of the remote party rings (SES-078). May come more than once.',
+    "SIPSessionGotRingIndication",
+    "Session",
+    "The device of the remote party rings (SES-078). May come more than once.",
 )
 declare_notification(
-    'SIPSessionGotProvisionalResponse',
-    'Session',
-    'A provisional response to the INVITE came (SES-079).',
-    code=field(int, 'its status code, 100 to 199'),
-    reason=field(str, 'its reason phrase'),
+    "SIPSessionGotProvisionalResponse",
+    "Session",
+    "A provisional response to the INVITE came (SES-079).",
+    code=field(int, "its status code, 100 to 199"),
+    reason=field(str, "its reason phrase"),
 )
 declare_notification(
-    'SIPSessionWillStart',
-    'Session',
-    'The INVITE was accepted; the ACK is still to come (SES-080).',
+    "SIPSessionWillStart",
+    "Session",
+    "The INVITE was accepted; the ACK is still to come (SES-080).",
 )
 declare_notification(
-    'SIPSessionDidStart',
-    'Session',
-    'The session is acknowledged and all its streams have started (SES-081).',
-    streams=field(list, 'the streams that are now active'),
+    "SIPSessionDidStart",
+    "Session",
+    "The session is acknowledged and all its streams have started (SES-081).",
+    streams=field(list, "the streams that are now active"),
 )
 declare_notification(
-    'SIPSessionDidFail',
-    'Session',
-    'The session failed before it started (SES-082). SIPSessionDidEnd does not follow.',
-    originator=field(_PARTY, 'who brought it about'),
-    code=field(int, 'the SIP status code of the failure'),
-    reason=field(str, 'the reason phrase of that status'),
+    "SIPSessionDidFail",
+    "Session",
+    "The session failed before it started (SES-082). SIPSessionDidEnd does not follow.",
+    originator=field(_PARTY, "who brought it about"),
+    code=field(int, "the SIP status code of the failure"),
+    reason=field(str, "the reason phrase of that status"),
     failure_reason=field(str, "such as 'user_request', 'missing ACK' or 'SIP core error: ...'"),
 )
 declare_notification(
-    'SIPSessionWillEnd',
-    'Session',
-    'A session that had started is about to be terminated (SES-055, SES-085).',
+    "SIPSessionWillEnd",
+    "Session",
+    "A session that had started is about to be terminated (SES-055, SES-085).",
 )
 declare_notification(
-    'SIPSessionDidEnd',
-    'Session',
-    'A session that had started is over, and its streams are ended (SES-086).',
-    originator=field(_PARTY, 'who ended it'),
+    "SIPSessionDidEnd",
+    "Session",
+    "A session that had started is over, and its streams are ended (SES-086).",
+    originator=field(_PARTY, "who ended it"),
     end_reason=field(str, "such as 'user_request', 'stream failed: ...' or 'SIP core error: ...'"),
 )
 declare_notification(
-    'SIPSessionDidRenegotiateStreams',
-    'Session',
-    'The streams of the session have changed (SES-095).',
-    action=field(Literal['add', 'remove'], 'what was done'),
-    streams=field(list, 'the streams that were added or removed'),
+    "SIPSessionDidRenegotiateStreams",
+    "Session",
+    "The streams of the session have changed (SES-095).",
+    action=field(Literal["add", "remove"], "what was done"),
+    streams=field(list, "the streams that were added or removed"),
 )
 declare_notification(
-    'SIPSessionDidProcessTransaction',
-    'Session',
+    "SIPSessionDidProcessTransaction",
+    "Session",
     "A SIP transaction of the session's dialog is complete (SES-097).",
-    originator=field(_PARTY, 'who sent the request'),
+    originator=field(_PARTY, "who sent the request"),
     method=field(str, "the request's method"),
-    code=field(int, 'the status code of its final response'),
-    reason=field(str, 'the reason phrase of its final response'),
+    code=field(int, "the status code of its final response"),
+    reason=field(str, "the reason phrase of its final response"),
     ack_received=field(
-        Literal[True, False, 'unknown'], 'only for INVITE: whether the final response was acknowledged', optional=True
+        Literal[True, False, "unknown"], "only for INVITE: whether the final response was acknowledged", optional=True
     ),
 )

@@ -10,31 +10,31 @@ from sipsimple.core import WarningHeader
 from sipsimple.core.wire.reasons import reason_phrase
 
 __all__ = [
-    'STREAM_FAILURE_CODE',
-    'USER_REQUEST',
-    'Outcome',
-    'Party',
-    'Refusal',
-    'cancelled_by_user',
-    'disconnected',
-    'internal_error',
-    'media_refusal',
-    'rejected_by_user',
-    'streams_failed',
-    'streams_refused',
+    "STREAM_FAILURE_CODE",
+    "USER_REQUEST",
+    "Outcome",
+    "Party",
+    "Refusal",
+    "cancelled_by_user",
+    "disconnected",
+    "internal_error",
+    "media_refusal",
+    "rejected_by_user",
+    "streams_failed",
+    "streams_refused",
 ]
 
-Party = Literal['local', 'remote']
+Party = Literal["local", "remote"]
 
-USER_REQUEST = 'user_request'
+USER_REQUEST = "user_request"
 #: RFC 3261 21.4.26: the media can't be had here; also used where nothing of it is sent.
 STREAM_FAILURE_CODE = 488
 
-WARNING_AGENT = 'sipsimple'  # RFC 3261 20.43: a host or a pseudonym
+WARNING_AGENT = "sipsimple"  # RFC 3261 20.43: a host or a pseudonym
 
 # What the layer below says of a party that hung up or refused, and how the specification spells it (SES-084).
-_SPELLINGS = {'user request': USER_REQUEST}
-_CORE_ERRORS = ('internal error', 'transport error')
+_SPELLINGS = {"user request": USER_REQUEST}
+_CORE_ERRORS = ("internal error", "transport error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,19 @@ class Outcome:
 
 def cancelled_by_user() -> Outcome:
     """The application called end()."""
-    return Outcome('local', 487, reason_phrase(487), USER_REQUEST)
+    return Outcome("local", 487, reason_phrase(487), USER_REQUEST)
 
 
 def rejected_by_user(code: int, reason: str | None) -> Outcome:
     """The application called reject()."""
     phrase = reason_phrase(code) if reason is None else reason
-    return Outcome('local', code, phrase, USER_REQUEST, Refusal(code, phrase))
+    return Outcome("local", code, phrase, USER_REQUEST, Refusal(code, phrase))
 
 
 def streams_failed(cause: str, refusal: Refusal | None = None) -> Outcome:
     """No stream works, for a reason on our side."""
     code = STREAM_FAILURE_CODE
-    return Outcome('local', code, reason_phrase(code), cause, refusal or Refusal(code))
+    return Outcome("local", code, reason_phrase(code), cause, refusal or Refusal(code))
 
 
 def media_refusal(text: str) -> Refusal:
@@ -88,12 +88,12 @@ def media_refusal(text: str) -> Refusal:
 def streams_refused() -> Outcome:
     """The remote party accepted the session, but none of its streams (RFC 3264 6: each has port 0)."""
     code = STREAM_FAILURE_CODE
-    return Outcome('remote', code, reason_phrase(code), 'the remote party refused all streams')
+    return Outcome("remote", code, reason_phrase(code), "the remote party refused all streams")
 
 
 def internal_error(error: object) -> Outcome:
     """Something went wrong that should not have."""
-    return Outcome('local', 500, reason_phrase(500), f'SIP core error: {error}', Refusal(500))
+    return Outcome("local", 500, reason_phrase(500), f"SIP core error: {error}", Refusal(500))
 
 
 def disconnected(change: Any, cause: str | None = None) -> Outcome:
@@ -105,12 +105,12 @@ def disconnected(change: Any, cause: str | None = None) -> Outcome:
     """
     code = change.code
     if code is None or code < 300:
-        code, reason = (487 if change.originator == 'remote' else 408), None
+        code, reason = (487 if change.originator == "remote" else 408), None
     else:
         reason = change.reason
     reason = reason or reason_phrase(code)
     cause = change.disconnect_reason or cause or reason
     cause = _SPELLINGS.get(cause, cause)
     if cause.startswith(_CORE_ERRORS):
-        cause = f'SIP core error: {cause}'
+        cause = f"SIP core error: {cause}"
     return Outcome(change.originator, code, reason, cause)

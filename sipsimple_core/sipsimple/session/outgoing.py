@@ -27,9 +27,9 @@ from sipsimple.util import Route
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ['Inviting', 'Offering']
+__all__ = ["Inviting", "Offering"]
 
-log = logging.getLogger('sipsimple.session')
+log = logging.getLogger("sipsimple.session")
 
 #: Final responses after which the next route is tried, provided that nobody was reached over this one.
 ROUTE_FAILURES = frozenset({408, 503})
@@ -45,11 +45,11 @@ class Offering(SetupPhase):
     def enter(self) -> None:
         session = self.session
         streams = list(session._proposal.values())
-        self.post('SIPSessionNewOutgoing', streams=list(streams))
+        self.post("SIPSessionNewOutgoing", streams=list(streams))
         if not session._heeds:
             return  # an observer has ended it
         for stream in streams:
-            session._media.initialize(stream, session, 'outgoing')
+            session._media.initialize(stream, session, "outgoing")
 
     def stream_settled(self, stream: Any) -> None:
         self._check()
@@ -62,7 +62,7 @@ class Offering(SetupPhase):
         if media.any_in(Stage.INITIALIZING):
             return
         if not self.live_streams:
-            self.session._close(streams_failed(f'stream failed: {media.failure}'))
+            self.session._close(streams_failed(f"stream failed: {media.failure}"))
             return
         self.session._enter(self._inviting)
 
@@ -97,7 +97,7 @@ class Inviting(SetupPhase):
             self._send(invitation, route, lines)
         except Exception as error:
             unexpected = not isinstance(error, EngineError)
-            log.warning('An INVITE could not be sent to %s: %s', route, error, exc_info=unexpected)
+            log.warning("An INVITE could not be sent to %s: %s", route, error, exc_info=unexpected)
             self._route_failed(internal_error(error))
 
     def _send(self, invitation: Any, route: Route, lines: list[Any]) -> None:
@@ -110,7 +110,7 @@ class Inviting(SetupPhase):
             self._to_header,
             RouteHeader(route.get_uri()),
             # RFC 4579 5.1: isfocus tells that the Contact is a conference
-            ContactHeader(account.contact[route], parameters={'isfocus': None} if self._is_focus else None),
+            ContactHeader(account.contact[route], parameters={"isfocus": None} if self._is_focus else None),
             offer_session(address, settings.user_agent, lines),
             credentials=account.credentials,
             extra_headers=[] if session.subject is None else [SubjectHeader(session.subject)],
@@ -120,14 +120,14 @@ class Inviting(SetupPhase):
     def stream_failed(self, stream: Any, reason: str) -> None:
         session = self.session
         if not self.live_streams:
-            session._close(streams_failed(f'stream failed: {reason}'))
+            session._close(streams_failed(f"stream failed: {reason}"))
         elif session._invitation is None:
             self._invite()
 
     def invitation_changed(self, change: Any) -> None:
-        if change.state == 'connecting':
+        if change.state == "connecting":
             self.session._enter(Starting(self.session))
-        elif change.state == 'disconnected':
+        elif change.state == "disconnected":
             outcome = disconnected(change)
             if outcome.code in ROUTE_FAILURES and not self._reached:
                 self._route_failed(outcome)
@@ -142,8 +142,8 @@ class Inviting(SetupPhase):
         if change.code > 100:
             self._reached = True
         if change.code == 180:
-            self.post('SIPSessionGotRingIndication')
-        self.post('SIPSessionGotProvisionalResponse', code=change.code, reason=change.reason or '')
+            self.post("SIPSessionGotRingIndication")
+        self.post("SIPSessionGotProvisionalResponse", code=change.code, reason=change.reason or "")
 
     def _route_failed(self, outcome: Outcome) -> None:
         session = self.session
@@ -151,5 +151,5 @@ class Inviting(SetupPhase):
         if not self._routes:
             session._close(outcome)
         elif session._move(Event.NEXT_ROUTE):
-            log.info('A route did not work (%s), trying %s', outcome.cause, self._routes[0])
+            log.info("A route did not work (%s), trying %s", outcome.cause, self._routes[0])
             session._mailbox.put(self._invite)

@@ -16,7 +16,7 @@ from sipsimple.session.outcome import cancelled_by_user
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ['Phase', 'SetupPhase']
+__all__ = ["Phase", "SetupPhase"]
 
 
 class Phase:

@@ -10,7 +10,7 @@ from sipsimple.realm import Singleton
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ['SessionRegistry']
+__all__ = ["SessionRegistry"]
 
 
 class SessionRegistry(metaclass=Singleton):

@@ -31,9 +31,9 @@ from sipsimple.session.transactions import TransactionReporter
 from sipsimple.util import Null, Route
 from zope.interface import implementer
 
-__all__ = ['Session']
+__all__ = ["Session"]
 
-_INVITATION_NOTIFICATIONS = ('SIPInvitationChangedState', 'SIPInvitationGotSDPUpdate')
+_INVITATION_NOTIFICATIONS = ("SIPInvitationChangedState", "SIPInvitationGotSDPUpdate")
 
 
 @implementer(IObserver)
@@ -83,7 +83,7 @@ class Session:
         self._streams: list[Any] = []
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.direction or "new"}, {self._state or "None"}>'
+        return f"<{type(self).__name__} {self.direction or 'new'}, {self._state or 'None'}>"
 
     # What an application asks for
 
@@ -105,23 +105,24 @@ class Session:
         `SIPSessionDidFail`.
         """
         if not isinstance(to_header, BaseToHeader):
-            raise TypeError(f'to_header is a ToHeader, not {type(to_header).__name__}')
+            raise TypeError(f"to_header is a ToHeader, not {type(to_header).__name__}")
         routes = checked_routes(routes)
         streams = checked_streams(streams)
-        subject = checked_text('subject', subject)
+        subject = checked_text("subject", subject)
         to_header = ToHeader.new(to_header)
         realm = self._realm
         if realm.reactor is None:
-            raise RuntimeError('there is no reactor: SIPApplication.start() comes first')
+            raise RuntimeError("there is no reactor: SIPApplication.start() comes first")
+        account = self.account
+        identities = FrozenFromHeader(account.uri, account.display_name), FrozenToHeader.new(to_header)
         with self._lock:
             self._permit(Event.CONNECT)
-            self.direction = 'outgoing'
+            self.direction = "outgoing"
             self.subject = subject
             self._proposal = dict(enumerate(streams))
             self._proposed_streams = streams
             self._transport = routes[0].transport
-            account = self.account
-            self._identities = FrozenFromHeader(account.uri, account.display_name), FrozenToHeader.new(to_header)
+            self._identities = identities
         self._mailbox.put(self._enter, Offering(self, to_header, routes, bool(is_focus)))
 
     def send_ring_indication(self) -> None:
@@ -142,7 +143,7 @@ class Session:
             self._expect(Event.ACCEPT)
             proposed = {id(stream) for stream in self._proposed_streams or ()}
             if not all(id(stream) in proposed for stream in streams):
-                raise ValueError('only streams that were proposed can be accepted')
+                raise ValueError("only streams that were proposed can be accepted")
             self._permit(Event.ACCEPT)
             self._proposed_streams = streams
         self._mailbox.put(lambda: self._phase.accept(streams))
@@ -155,7 +156,7 @@ class Session:
         Notifications: `SIPSessionDidFail`.
         """
         code = checked_code(code)
-        reason = checked_text('reason', reason)
+        reason = checked_text("reason", reason)
         with self._lock:
             self._permit(Event.REJECT)
         self._mailbox.put(lambda: self._phase.reject(code, reason))
@@ -296,8 +297,8 @@ class Session:
         """Take over an incoming invitation that offers `streams`, by the index of their media line."""
         with self._lock:
             self._permit(Event.RECEIVE_INVITE)
-            self.direction = 'incoming'
-            self.subject = invitation.invite_headers.get('Subject')
+            self.direction = "incoming"
+            self.subject = invitation.invite_headers.get("Subject")
             self._proposal = streams
             self._proposed_streams = list(streams.values())
         self._attach(invitation)
@@ -329,11 +330,11 @@ class Session:
         self.remote_user_agent = invitation.remote_user_agent or self.remote_user_agent
 
     def _report_transaction(self, **fields: Any) -> None:
-        self._center.post_notification('SIPSessionDidProcessTransaction', self, NotificationData(**fields))
+        self._center.post_notification("SIPSessionDidProcessTransaction", self, NotificationData(**fields))
 
     def handle_notification(self, notification: Notification) -> None:
         """A notification of the invitation."""
-        changed = notification.name == 'SIPInvitationChangedState'
+        changed = notification.name == "SIPInvitationChangedState"
         step = self._invitation_changed if changed else self._sdp_updated
         self._mailbox.put(step, notification.sender, notification.data)
 
@@ -341,7 +342,7 @@ class Session:
         if invitation is not self._invitation:
             return
         self._learn()
-        self._disconnected = change.state == 'disconnected'
+        self._disconnected = change.state == "disconnected"
         assert self._transactions is not None
         self._transactions.changed(change)
         if self._heeds:

@@ -14,7 +14,7 @@ from sipsimple.session.states import Event
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ['STARTING_TIMEOUT', 'Starting']
+__all__ = ["STARTING_TIMEOUT", "Starting"]
 
 #: Seconds from the 2xx until all is given up: more than a stream may take, and than a missing ACK is waited for
 #: (RFC 3261 13.3.1.4: 32 s), as these know better what is wrong.
@@ -31,7 +31,7 @@ class Starting(SetupPhase):
         self._timer: Any = None
 
     def enter(self) -> None:
-        self.post('SIPSessionWillStart')
+        self.post("SIPSessionWillStart")
         session = self.session
         self._timer = session._realm.reactor.callLater(STARTING_TIMEOUT, session._mailbox.put, self._timed_out)
 
@@ -41,15 +41,15 @@ class Starting(SetupPhase):
 
     def _timed_out(self) -> None:
         if self.session._phase is self:
-            missing = 'ACK' if self._negotiated else 'session description'
-            self.session._close(internal_error(f'timeout, missing {missing}'))
+            missing = "ACK" if self._negotiated else "session description"
+            self.session._close(internal_error(f"timeout, missing {missing}"))
 
     def sdp_updated(self, update: Any) -> None:
         session = self.session
         if self._negotiated:
             return
         if not update.succeeded:
-            session._close(streams_failed(f'SDP negotiation failed: {update.error}'))
+            session._close(streams_failed(f"SDP negotiation failed: {update.error}"))
             return
         self._negotiated = True
         for index, stream in self.live_streams.items():
@@ -64,13 +64,13 @@ class Starting(SetupPhase):
             session._close(streams_refused())
 
     def invitation_changed(self, change: Any) -> None:
-        if change.state == 'connected':
+        if change.state == "connected":
             self._acknowledged = True
             self._check()
-        elif change.state == 'disconnecting':
+        elif change.state == "disconnecting":
             # RFC 3261 13.3.1.4: no ACK came, the invitation has said BYE by itself
-            self.session._close(disconnected(change, cause='missing ACK'))
-        elif change.state == 'disconnected':
+            self.session._close(disconnected(change, cause="missing ACK"))
+        elif change.state == "disconnected":
             self.session._close(disconnected(change))
 
     def stream_settled(self, stream: Any) -> None:
@@ -80,7 +80,7 @@ class Starting(SetupPhase):
         if self.live_streams:
             self._check()
         else:
-            self.session._close(streams_failed(f'stream failed: {reason}'))
+            self.session._close(streams_failed(f"stream failed: {reason}"))
 
     def _check(self) -> None:
         session = self.session

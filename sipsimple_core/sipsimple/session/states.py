@@ -17,62 +17,62 @@ from __future__ import annotations
 from enum import Enum
 
 __all__ = [
-    'ACCEPTING',
-    'ACCEPTING_PROPOSAL',
-    'CANCELLING_PROPOSAL',
-    'CONNECTED',
-    'CONNECTING',
-    'INCOMING',
-    'INITIAL',
-    'OUTGOING',
-    'OVER',
-    'RECEIVED_PROPOSAL',
-    'REJECTING',
-    'REJECTING_PROPOSAL',
-    'SENDING_PROPOSAL',
-    'TERMINATED',
-    'TERMINATING',
-    'TRANSITIONS',
-    'Event',
-    'State',
-    'states_allowing',
+    "ACCEPTING",
+    "ACCEPTING_PROPOSAL",
+    "CANCELLING_PROPOSAL",
+    "CONNECTED",
+    "CONNECTING",
+    "INCOMING",
+    "INITIAL",
+    "OUTGOING",
+    "OVER",
+    "RECEIVED_PROPOSAL",
+    "REJECTING",
+    "REJECTING_PROPOSAL",
+    "SENDING_PROPOSAL",
+    "TERMINATED",
+    "TERMINATING",
+    "TRANSITIONS",
+    "Event",
+    "State",
+    "states_allowing",
 ]
 
 State = str | None
 
 INITIAL: State = None
-INCOMING = 'incoming'
-OUTGOING = 'outgoing'
-CONNECTING = 'connecting'  # called, and the remote party has given a sign of life
-ACCEPTING = 'accepting'
-REJECTING = 'rejecting'  # the session refuses an incoming call by itself, because no stream can be had
-CONNECTED = 'connected'
-RECEIVED_PROPOSAL = 'received_proposal'
-ACCEPTING_PROPOSAL = 'accepting_proposal'
-REJECTING_PROPOSAL = 'rejecting_proposal'
-SENDING_PROPOSAL = 'sending_proposal'
-CANCELLING_PROPOSAL = 'cancelling_proposal'
-TERMINATING = 'terminating'
-TERMINATED = 'terminated'
+INCOMING = "incoming"
+OUTGOING = "outgoing"
+CONNECTING = "connecting"  # called, and the remote party has given a sign of life
+ACCEPTING = "accepting"
+REJECTING = "rejecting"  # the session refuses an incoming call by itself, because no stream can be had
+CONNECTED = "connected"
+RECEIVED_PROPOSAL = "received_proposal"
+ACCEPTING_PROPOSAL = "accepting_proposal"
+REJECTING_PROPOSAL = "rejecting_proposal"
+SENDING_PROPOSAL = "sending_proposal"
+CANCELLING_PROPOSAL = "cancelling_proposal"
+TERMINATING = "terminating"
+TERMINATED = "terminated"
 
 
 class Event(Enum):
     """What can happen to a session."""
 
     # Calls of the application
-    CONNECT = 'connect()'
-    RING = 'send_ring_indication()'
-    ACCEPT = 'accept()'
-    REJECT = 'reject()'
-    END = 'end()'
+    CONNECT = "connect()"
+    RING = "send_ring_indication()"
+    ACCEPT = "accept()"
+    REJECT = "reject()"
+    END = "end()"
     # What the network and the streams do
-    RECEIVE_INVITE = 'INVITE received'
-    PROGRESS = 'provisional response received'
-    NEXT_ROUTE = 'a route did not work, the next one is tried'
-    REFUSE = 'no stream works before the INVITE was accepted'
-    START = 'acknowledged, and all streams have started'
-    CLOSE = 'failed, ended by the remote party or left by its last stream'
-    FINISH = 'everything is torn down'
+    RECEIVE_INVITE = "INVITE received"
+    PROGRESS = "provisional response received"
+    NEXT_ROUTE = "a route did not work, the next one is tried"
+    REFUSE = "no stream works before the INVITE was accepted"
+    START = "acknowledged, and all streams have started"
+    CLOSE = "failed, ended by the remote party or left by its last stream"
+    FINISH = "everything is torn down"
 
 
 _E = Event

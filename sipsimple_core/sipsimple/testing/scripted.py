@@ -23,10 +23,10 @@ from sipsimple.testing.recorder import NotificationRecorder
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-__all__ = ['ScriptedAccount', 'ScriptedInvitation', 'ScriptedStream', 'Stage']
+__all__ = ["ScriptedAccount", "ScriptedInvitation", "ScriptedStream", "Stage"]
 
-LOCAL_IP = '10.0.0.1'
-REMOTE_IP = '10.0.0.2'
+LOCAL_IP = "10.0.0.1"
+REMOTE_IP = "10.0.0.2"
 
 
 class ScriptedReactor(Clock):
@@ -44,11 +44,11 @@ class Stage:
     """
 
     def __init__(self) -> None:
-        self.realm = Realm('scripted')
+        self.realm = Realm("scripted")
         self.realm.reactor = self.reactor = ScriptedReactor()
         self.realm.local_ip_towards = lambda host: LOCAL_IP  # type: ignore[method-assign]
         self.recorder: NotificationRecorder = self.realm.run(NotificationRecorder)
-        self.account = ScriptedAccount('alice@example.com')
+        self.account = ScriptedAccount("alice@example.com")
         self.invitations: list[ScriptedInvitation] = []
         self.calls: list[str] = []
 
@@ -61,7 +61,7 @@ class Stage:
     @contextmanager
     def set(self) -> Iterator[Stage]:
         """Within it outgoing sessions get scripted invitations, and the stage's realm is the default one."""
-        with mock.patch('sipsimple.session.outgoing.Invitation', self.invitation):
+        with mock.patch("sipsimple.session.outgoing.Invitation", self.invitation):
             previous = replace_default_realm(self.realm)
             try:
                 yield self
@@ -69,7 +69,7 @@ class Stage:
                 replace_default_realm(previous)
                 self.recorder.stop()
 
-    def stream(self, name: str = 'a', **script: Any) -> ScriptedStream:
+    def stream(self, name: str = "a", **script: Any) -> ScriptedStream:
         """A new stream called `name` in `calls`; for `script` see ScriptedStream."""
         stream = ScriptedStream(self.account)
         stream.calls, stream.name = self.calls, name
@@ -77,7 +77,7 @@ class Stage:
             setattr(stream, attribute, value)
         return stream
 
-    def sent(self, sender: object, prefix: str = 'SIPSession') -> list[str]:
+    def sent(self, sender: object, prefix: str = "SIPSession") -> list[str]:
         """The names of what `sender` posted, without the prefix."""
         return [name.removeprefix(prefix) for name in self.recorder.names(sender) if name.startswith(prefix)]
 
@@ -87,11 +87,11 @@ class ScriptedAccount:
 
     enabled = True
     credentials = None
-    display_name = 'Alice'
+    display_name = "Alice"
 
     def __init__(self, id: str) -> None:
         self.id = id
-        user, _, host = id.partition('@')
+        user, _, host = id.partition("@")
         self.uri = SIPURI(host=host, user=user)
 
     @property
@@ -99,7 +99,7 @@ class ScriptedAccount:
         return self
 
     def __getitem__(self, route: Any) -> SIPURI:
-        return SIPURI(host=LOCAL_IP, port=5060, user='contact')
+        return SIPURI(host=LOCAL_IP, port=5060, user="contact")
 
 
 @implementer(IMediaStream)
@@ -111,84 +111,84 @@ class ScriptedStream:
     media line, or None to have get_local_media raise.
     """
 
-    type = 'scripted'
+    type = "scripted"
     priority = 1
     hold_supported = False
     on_hold_by_local = on_hold_by_remote = on_hold = False
 
     def __init__(self, account: Any) -> None:
         self.account = account
-        self.name = 'a'
+        self.name = "a"
         self.calls: list[str] = []
-        self.initialize_does = self.start_does = self.end_does = 'now'
-        self.media: SDPMediaStream | None = SDPMediaStream('message', 2855, 'TCP/MSRP', formats=['*'])
+        self.initialize_does = self.start_does = self.end_does = "now"
+        self.media: SDPMediaStream | None = SDPMediaStream("message", 2855, "TCP/MSRP", formats=["*"])
         self.session: Any = None
         self.direction: str | None = None
         self.started_with: tuple[Any, Any, int] | None = None
 
     @classmethod
     def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> ScriptedStream | None:
-        return cls(account) if remote_sdp.media[stream_index].media == 'message' else None
+        return cls(account) if remote_sdp.media[stream_index].media == "message" else None
 
     def __repr__(self) -> str:
-        return f'<stream {self.name}>'
+        return f"<stream {self.name}>"
 
     def _act(self, method: str, what: str, succeed: Callable[[], None]) -> None:
-        self.calls.append(f'{self.name}.{method}')
-        if what == 'raise':
-            raise RuntimeError(f'{method} is scripted to raise')
-        if what == 'fail':
-            self.did_fail(f'{method} failed')
-        elif what == 'now':
+        self.calls.append(f"{self.name}.{method}")
+        if what == "raise":
+            raise RuntimeError(f"{method} is scripted to raise")
+        if what == "fail":
+            self.did_fail(f"{method} failed")
+        elif what == "now":
             succeed()
 
     def post(self, name: str, **data: Any) -> None:
         NotificationCenter().post_notification(name, self, NotificationData(**data))
 
     def did_initialize(self) -> None:
-        self.post('MediaStreamDidInitialize')
+        self.post("MediaStreamDidInitialize")
 
     def did_start(self) -> None:
-        self.post('MediaStreamDidStart')
+        self.post("MediaStreamDidStart")
 
     def did_end(self) -> None:
-        self.post('MediaStreamDidEnd')
+        self.post("MediaStreamDidEnd")
 
-    def did_fail(self, reason: str = 'connection lost') -> None:
-        self.post('MediaStreamDidFail', context='scripted', failure=None, reason=reason)
+    def did_fail(self, reason: str = "connection lost") -> None:
+        self.post("MediaStreamDidFail", context="scripted", failure=None, reason=reason)
 
     def get_local_media(self, for_offer: bool, remote_sdp: Any = None, stream_index: int = 0) -> SDPMediaStream:
-        self.calls.append(f'{self.name}.{"offer" if for_offer else "answer"}')
+        self.calls.append(f"{self.name}.{'offer' if for_offer else 'answer'}")
         if self.media is None:
-            raise RuntimeError('no media')
+            raise RuntimeError("no media")
         return self.media
 
     def initialize(self, session: Any, direction: str) -> None:
         self.session, self.direction = session, direction
-        self._act('initialize', self.initialize_does, self.did_initialize)
+        self._act("initialize", self.initialize_does, self.did_initialize)
 
     def start(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
         self.started_with = local_sdp, remote_sdp, stream_index
-        self._act('start', self.start_does, self.did_start)
+        self._act("start", self.start_does, self.did_start)
 
     def validate_update(self, remote_sdp: Any, stream_index: int) -> bool:
         return True
 
     def update(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
-        self.calls.append(f'{self.name}.update')
+        self.calls.append(f"{self.name}.update")
 
     def hold(self) -> None:
-        self.calls.append(f'{self.name}.hold')
+        self.calls.append(f"{self.name}.hold")
 
     def unhold(self) -> None:
-        self.calls.append(f'{self.name}.unhold')
+        self.calls.append(f"{self.name}.unhold")
 
     def deactivate(self) -> None:
-        self.calls.append(f'{self.name}.deactivate')
+        self.calls.append(f"{self.name}.deactivate")
 
     def end(self) -> None:
-        self.post('MediaStreamWillEnd')
-        self._act('end', self.end_does, self.did_end)
+        self.post("MediaStreamWillEnd")
+        self._act("end", self.end_does, self.did_end)
 
 
 class ScriptedInvitation:
@@ -209,7 +209,7 @@ class ScriptedInvitation:
         self.contact_header: Any = None
         self.remote_user_agent: str | None = None
         self.invite_headers: dict[str, str] = {}
-        self.peer_address = Hop('udp', REMOTE_IP, 5060)
+        self.peer_address = Hop("udp", REMOTE_IP, 5060)
         self.transport: str | None = None
         self.remote_sdp_offer: Any = None
         self.offer: Any = None
@@ -221,11 +221,11 @@ class ScriptedInvitation:
 
     @property
     def local_identity(self) -> Any:
-        return self.to_header if self.direction == 'incoming' else self.from_header
+        return self.to_header if self.direction == "incoming" else self.from_header
 
     @property
     def remote_identity(self) -> Any:
-        return self.from_header if self.direction == 'incoming' else self.to_header
+        return self.from_header if self.direction == "incoming" else self.to_header
 
     # What the session calls
 
@@ -233,24 +233,24 @@ class ScriptedInvitation:
         self, request_uri: Any, from_header: Any, to_header: Any, route_header: Any, contact_header: Any, sdp: Any,
         credentials: Any = None, extra_headers: Iterable[Any] = (), timeout: float | None = None,
     ) -> None:  # fmt: skip
-        self.calls.append('INVITE')
+        self.calls.append("INVITE")
         if self.error is not None:
             raise self.error
-        self.direction, self.request_uri, self.offer = 'outgoing', request_uri, sdp
+        self.direction, self.request_uri, self.offer = "outgoing", request_uri, sdp
         self.from_header, self.to_header = FrozenFromHeader.new(from_header), FrozenToHeader.new(to_header)
         self.contact_header = contact_header
         self.transport = route_header.uri.transport
         self.arguments = {
             'route': route_header, 'credentials': credentials, 'extra_headers': list(extra_headers), 'timeout': timeout,
         }  # fmt: skip
-        self._change('outgoing', 'local', method='INVITE')
+        self._change("outgoing", "local", method="INVITE")
 
     def send_response(
         self, code: int, reason: str | None = None, contact_header: Any = None, sdp: Any = None,
         extra_headers: Iterable[Any] = (),
     ) -> None:  # fmt: skip
-        if self.state not in ('incoming', 'early'):
-            raise RuntimeError(f'no INVITE waits for a response in state {self.state}')
+        if self.state not in ("incoming", "early"):
+            raise RuntimeError(f"no INVITE waits for a response in state {self.state}")
         self.calls.append(str(code))
         if self.error is not None:
             raise self.error
@@ -258,97 +258,97 @@ class ScriptedInvitation:
         self.contact_header = contact_header
         reason = reason or reason_phrase(code)
         if code < 200:
-            self._change('early', 'local', method='INVITE', code=code, reason=reason)
+            self._change("early", "local", method="INVITE", code=code, reason=reason)
         elif code < 300:
             self.answer = sdp
-            self._change('connecting', 'local', method='INVITE', code=code, reason=reason)
+            self._change("connecting", "local", method="INVITE", code=code, reason=reason)
             self._update(FrozenSDPSession.new(sdp), FrozenSDPSession.new(self.remote_sdp_offer))
         else:
-            self._disconnect('local', method='INVITE', code=code, reason=reason)
+            self._disconnect("local", method="INVITE", code=code, reason=reason)
 
     def end(self, extra_headers: Iterable[Any] = (), timeout: float | None = None) -> None:
-        if self.state in ('disconnecting', 'disconnected'):
+        if self.state in ("disconnecting", "disconnected"):
             return
-        method = 'CANCEL' if self.direction == 'outgoing' and self.state in ('outgoing', 'early') else 'BYE'
+        method = "CANCEL" if self.direction == "outgoing" and self.state in ("outgoing", "early") else "BYE"
         self.calls.append(method)
         if self.error is not None:
             raise self.error
         self._method = method
-        self._change('disconnecting', 'local', method=method)
+        self._change("disconnecting", "local", method=method)
         if self.end_confirmed_by_itself:
             self.confirm_end()
 
     # What the remote party does
 
     def ring(self, code: int = 180) -> None:
-        state = 'outgoing' if code == 100 else 'early'
-        self._change(state, 'remote', method='INVITE', code=code, reason=reason_phrase(code))
+        state = "outgoing" if code == 100 else "early"
+        self._change(state, "remote", method="INVITE", code=code, reason=reason_phrase(code))
 
     def accept(self, answer: Any = None, acknowledge: bool = True, user_agent: str | None = None) -> None:
         """A 200 with `answer` (by default one that takes everything), acknowledged unless told otherwise."""
         self.remote_user_agent = user_agent
-        self._change('connecting', 'remote', method='INVITE', code=200, reason='OK')
-        if self.state == 'connecting':
+        self._change("connecting", "remote", method="INVITE", code=200, reason="OK")
+        if self.state == "connecting":
             self._update(FrozenSDPSession.new(self.offer), FrozenSDPSession.new(answer or self.offer))
-        if acknowledge and self.state == 'connecting':
+        if acknowledge and self.state == "connecting":
             self.acknowledge()
 
     def accept_without_agreement(self, error: str) -> None:
-        self._change('connecting', 'remote', method='INVITE', code=200, reason='OK')
+        self._change("connecting", "remote", method="INVITE", code=200, reason="OK")
         self._post_update(succeeded=False, local_sdp=None, remote_sdp=None, error=error)
 
     def acknowledge(self) -> None:
-        originator = 'local' if self.direction == 'outgoing' else 'remote'
-        self.sub_state = 'normal'
-        self._change('connected', originator, method='ACK')
+        originator = "local" if self.direction == "outgoing" else "remote"
+        self.sub_state = "normal"
+        self._change("connected", originator, method="ACK")
 
     def refuse(self, code: int, reason: str | None = None) -> None:
         reason = reason or reason_phrase(code)
-        self._disconnect('remote', method='INVITE', code=code, reason=reason, why=reason)
+        self._disconnect("remote", method="INVITE", code=code, reason=reason, why=reason)
 
     def fail(self, code: int, why: str) -> None:
         """No response came."""
-        self._disconnect('local', method='INVITE', code=code, reason=reason_phrase(code), why=why)
+        self._disconnect("local", method="INVITE", code=code, reason=reason_phrase(code), why=why)
 
     def arrive(
         self, media: Iterable[SDPMediaStream] | None = (), headers: dict[str, str] | None = None, body: bytes = b'v=0',
         to: str = 'sip:alice@example.com',
     ) -> None:  # fmt: skip
         """An INVITE comes from bob, which offers `media` (None: no offer)."""
-        self.direction, self.transport = 'incoming', 'udp'
+        self.direction, self.transport = "incoming", "udp"
         self.request_uri = SIPURI.parse(to)
-        self.from_header = FrozenFromHeader.new(FromHeader(SIPURI(host='example.com', user='bob'), 'Bob'))
+        self.from_header = FrozenFromHeader.new(FromHeader(SIPURI(host="example.com", user="bob"), "Bob"))
         self.to_header = FrozenToHeader.new(ToHeader(self.request_uri))
         self.invite_headers = headers or {}
         if media is not None:
             self.remote_sdp_offer = FrozenSDPSession.new(SDPSession(REMOTE_IP, media=list(media)))
-        self._change('incoming', 'remote', method='INVITE', body=body)
+        self._change("incoming", "remote", method="INVITE", body=body)
 
     def cancel(self) -> None:
         """A CANCEL comes, which is answered."""
-        self._disconnect('remote', method='CANCEL', code=487, reason=reason_phrase(487))
+        self._disconnect("remote", method="CANCEL", code=487, reason=reason_phrase(487))
 
     def miss_ack(self) -> None:
         """The ACK did not come: the invitation says BYE by itself."""
-        self.calls.append('BYE')
-        self._change('disconnecting', 'local', method='BYE')
-        self._disconnect('remote', method='BYE', code=408, reason=reason_phrase(408), why='missing ACK')
+        self.calls.append("BYE")
+        self._change("disconnecting", "local", method="BYE")
+        self._disconnect("remote", method="BYE", code=408, reason=reason_phrase(408), why="missing ACK")
 
     def hang_up(self) -> None:
         """A BYE comes."""
-        self._disconnect('remote', method='BYE')
+        self._disconnect("remote", method="BYE")
 
     def confirm_end(self) -> None:
         """The answer to our CANCEL or BYE comes."""
-        if self._method == 'CANCEL':
-            self._disconnect('local', method='INVITE', code=487, reason=reason_phrase(487))
+        if self._method == "CANCEL":
+            self._disconnect("local", method="INVITE", code=487, reason=reason_phrase(487))
         else:
-            self._disconnect('local', method='BYE', code=200, reason='OK')
+            self._disconnect("local", method="BYE", code=200, reason="OK")
 
     def accept_too_late(self) -> None:
         """A 200 crosses our CANCEL: the invitation acknowledges it and says BYE."""
-        self.calls.append('BYE')
-        self._disconnect('local', method='BYE', code=487, reason=reason_phrase(487))
+        self.calls.append("BYE")
+        self._disconnect("local", method="BYE", code=487, reason=reason_phrase(487))
 
     # How it tells
 
@@ -362,15 +362,15 @@ class ScriptedInvitation:
             sub_state=self.sub_state,
             headers=HeaderFields(),
             disconnect_reason=why,
-            **{'method': None, 'code': None, 'reason': None, 'body': None, **step},
+            **{"method": None, "code": None, "reason": None, "body": None, **step},
         )
-        NotificationCenter().post_notification('SIPInvitationChangedState', self, data)
+        NotificationCenter().post_notification("SIPInvitationChangedState", self, data)
 
-    def _disconnect(self, originator: str, why: str = 'user request', **step: Any) -> None:
-        self._change('disconnected', originator, why, **step)
+    def _disconnect(self, originator: str, why: str = "user request", **step: Any) -> None:
+        self._change("disconnected", originator, why, **step)
 
     def _update(self, local_sdp: Any, remote_sdp: Any) -> None:
         self._post_update(succeeded=True, local_sdp=local_sdp, remote_sdp=remote_sdp, error=None)
 
     def _post_update(self, **data: Any) -> None:
-        NotificationCenter().post_notification('SIPInvitationGotSDPUpdate', self, NotificationData(**data))
+        NotificationCenter().post_notification("SIPInvitationGotSDPUpdate", self, NotificationData(**data))
