@@ -14,10 +14,12 @@ from sipsimple.notification import NotificationCenter
 from sipsimple.session import Session
 from sipsimple.storage import MemoryStorage
 from sipsimple.streams import ChatStream
+from sipsimple.threading import call_in_sipsimple_thread
 from sipsimple.util import Route
 
 ADDRESS = "127.0.0.1"
 TIMEOUT = 20
+TEXT = "x" * 100
 
 
 class Peer:
@@ -31,16 +33,14 @@ class Peer:
         self.latencies: list[float] = []
         self.chat: Any = None
         self.failure: str | None = None
-        self._window = threading.Semaphore(100)
+        self._window = self._to_send = 0
         NotificationCenter().add_observer(self)
 
     def handle_notification(self, notification: Any) -> None:
         name, now = notification.name, time.perf_counter()
         if name == "ChatStreamDidDeliverMessage":
             self.latencies.append(now - self.outstanding.pop(notification.data.message_id))
-            self._window.release()
-            if not self.outstanding:
-                self._set("delivered", now)
+            self._send_more()
             return
         if name in ("ChatStreamDidNotDeliverMessage", "SIPSessionDidFail"):
             self.failure = f"{name}: {notification.data}"
@@ -101,17 +101,19 @@ class Peer:
         session.end()
         self.wait("SIPSessionDidEnd")
 
-    def send(self, count: int, window: int, text: str = "x" * 100) -> float:
+    def send(self, count: int, window: int) -> float:
         """Sends so many messages with so many unconfirmed at most; returns the seconds until the last report."""
-        self._window = threading.Semaphore(window)
         self.latencies.clear()
         self.expect("delivered")
+        self._to_send, self._window = count, window
         since = time.perf_counter()
-        for _ in range(count):
-            self._window.acquire(timeout=TIMEOUT)
-            self.outstanding[self.chat.send_message(text)] = time.perf_counter()
-        while len(self.latencies) < count:
-            self.expect("delivered")
-            if len(self.latencies) < count:
-                self.wait("delivered")
-        return time.perf_counter() - since
+        call_in_sipsimple_thread(self._send_more)
+        return self.wait("delivered") - since
+
+    def _send_more(self) -> None:
+        while self._to_send and len(self.outstanding) < self._window:
+            self._to_send -= 1
+            now = time.perf_counter()
+            self.outstanding[self.chat.send_message(TEXT)] = now
+        if not self.outstanding:
+            self._set("delivered", time.perf_counter())
