@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sipsimple.testing.digest_guard import DigestGuard
 from sipsimple.testing.parties import Call, Link, Party
 
 from sipsimple.core.protocol.invite_states import INVITE_STATES, InviteEvent, InviteState, InviteSubState
 from sipsimple.core.protocol.invite_events import InvalidStateError
 from sipsimple.core.protocol.invite_usage import ANSWER_TIMEOUT
+from sipsimple.core.wire.digest import Credentials
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.parser import parse_message
 
@@ -394,7 +396,9 @@ def test_reinvites_that_cross_get_491(link: Link, alice: Party, bob: Party) -> N
 
 @pytest.mark.parametrize("state", list(InviteState))
 @pytest.mark.parametrize("event", list(InviteEvent))
-def test_every_state_knows_or_refuses_every_event(link: Link, alice: Party, state: InviteState, event: InviteEvent) -> None:
+def test_every_state_knows_or_refuses_every_event(
+    link: Link, alice: Party, state: InviteState, event: InviteEvent
+) -> None:
     from sipsimple.core.protocol.invite_usage import InviteUsage
 
     usage = InviteUsage(alice.core)
@@ -452,3 +456,100 @@ def test_too_many_dialogs_get_503(link: Link, alice: Party, bob: Party) -> None:
     call = alice.call(bob)
     link.deliver()
     assert call.last.code == 503
+
+
+# Authentication
+
+
+def test_a_challenged_invite_is_sent_again_with_the_answer(link: Link, alice: Party, bob: Party) -> None:
+    """RFC 3261 22.2: same Call-ID, CSeq raised; 13.2.2.4: the ACK of the 2xx has the same credentials."""
+    guard = DigestGuard({"alice": "secret"}, methods=["INVITE"])
+    bob.guards.append(guard)
+    acks: list[SIPRequest] = []
+    link.drop = lambda message: is_request(message, "ACK") and acks.append(message) or False
+    call = alice.call(bob, credentials=Credentials("alice", "secret"))
+    link.deliver()
+    bob.incoming[0].respond(200)
+    link.deliver()
+    assert call.states == ["outgoing", "connecting", "connected"]
+    assert link.lines() == ["INVITE", "401 INVITE", "ACK", "INVITE", "200 INVITE", "ACK"]
+    invite = bob.incoming[0].usage.initial
+    assert invite is not None and invite.cseq is not None and invite.cseq.number == 2
+    assert acks[-1].headers.getall("Authorization") == invite.headers.getall("Authorization") != []
+    assert (guard.challenged, guard.passed) == (1, 1)
+    call.end()
+    link.deliver()
+    assert_nothing_left(link, alice, bob)
+
+
+def test_requests_inside_the_dialog_answer_challenges_too(link: Link, alice: Party, bob: Party) -> None:
+    """RFC 3261 22.3: a proxy may challenge in mid-dialog; what it was told once goes on later requests unasked."""
+    guard = DigestGuard({"alice": "secret"}, of_proxy=True, methods=["INVITE", "BYE"])
+    call = alice.call(bob, credentials=Credentials("alice", "secret"))
+    link.deliver()
+    bob.incoming[-1].respond(200)
+    link.deliver()
+    bob.guards.append(guard)
+    offer = call.usage.negotiation.active_local
+    assert offer is not None
+    call.usage.send_reinvite(offer, now=link.now)
+    link.deliver()
+    bob.incoming[-1].respond(200)
+    link.deliver()
+    assert call.usage.sub_state is InviteSubState.NORMAL and call.last.code == 200
+    assert (guard.challenged, guard.passed) == (1, 1)
+    call.end()
+    link.deliver()
+    assert call.last.state is InviteState.DISCONNECTED and call.last.code == 200
+    assert (guard.challenged, guard.passed) == (1, 2)
+    assert_nothing_left(link, alice, bob)
+
+
+def test_a_bye_with_a_stale_nonce_is_sent_again(link: Link, alice: Party, bob: Party) -> None:
+    """RFC 7616 3.3: stale means that the password was right."""
+    guard = DigestGuard({"alice": "secret"}, uses=1, methods=["INVITE", "BYE"])
+    bob.guards.append(guard)
+    bob.answer = lambda call: call.respond(200)
+    call = alice.call(bob, credentials=Credentials("alice", "secret"))
+    link.deliver()
+    call.end()
+    link.deliver()
+    assert link.lines("alice")[-2:] == ["BYE", "BYE"] and call.last.code == 200
+    assert guard.stale == 1
+    assert bob.incoming[0].last.originator == "remote"
+    assert_nothing_left(link, alice, bob)
+
+
+def test_the_callee_answers_challenges_with_credentials_of_its_own(link: Link, alice: Party, bob: Party) -> None:
+    alice.guards.append(DigestGuard({"bob": "hidden"}, methods=["BYE"]))
+    call, answer = establish(link, alice, bob)
+    answer.usage.use_credentials(Credentials("bob", "hidden"))
+    answer.end()
+    link.deliver()
+    assert call.last.originator == "remote" and answer.last.code == 200
+    assert_nothing_left(link, alice, bob)
+
+
+@pytest.mark.parametrize("credentials", [None, Credentials("alice", "wrong"), Credentials("alice", "secret", "other")])
+def test_a_challenge_that_can_not_be_answered_ends_the_call(
+    link: Link, alice: Party, bob: Party, credentials: Credentials | None
+) -> None:
+    """RFC 3261 22.2: credentials that were rejected are not sent again."""
+    guard = DigestGuard({"alice": "secret"})
+    bob.guards.append(guard)
+    call = alice.call(bob, credentials=credentials)
+    link.deliver()
+    assert call.states == ["outgoing", "disconnected"]
+    assert (call.last.originator, call.last.code) == ("remote", 401)
+    assert guard.challenged == (2 if credentials is not None and credentials.password == "wrong" else 1)
+    assert_nothing_left(link, alice, bob)
+
+
+def test_a_call_that_was_given_up_is_not_sent_again(link: Link, alice: Party, bob: Party) -> None:
+    bob.guards.append(DigestGuard({"alice": "secret"}))
+    call = alice.call(bob, credentials=Credentials("alice", "secret"))
+    call.end()
+    link.deliver()
+    assert call.last.state is InviteState.DISCONNECTED and call.last.originator == "local"
+    assert link.lines("alice").count("INVITE") == 1 and bob.incoming == []
+    assert_nothing_left(link, alice, bob)

@@ -28,7 +28,7 @@ from sipsimple.notification import NotificationCenter, NotificationData
 
 if TYPE_CHECKING:
     from sipsimple.core.engine import Engine
-    from sipsimple.core.wire.headers import Credentials
+    from sipsimple.core.wire.digest import BaseCredentials
     from sipsimple.core.wire.header_fields import HeaderFields
 
 __all__ = ["Invitation"]
@@ -127,14 +127,15 @@ class Invitation:
         route_header: BaseRouteHeader,
         contact_header: BaseContactHeader,
         sdp: BaseSDPSession | None,
-        credentials: Credentials | None = None,
+        credentials: BaseCredentials | None = None,
         extra_headers: Iterable[BaseHeader] = (),
         timeout: float | None = None,
     ) -> None:
         """Calls `request_uri` by way of `route_header`, whose host is an address.
 
-        `timeout`: seconds to wait for the final response; without one the call is cancelled and ends with 408.
-        Raises `InvalidStateError` when the invitation was used before, `ValueError` when the route names no address.
+        `credentials`: for the challenges to any request of the call. `timeout`: seconds to wait for the final
+        response; without one the call is cancelled and ends with 408. Raises `InvalidStateError` when the invitation
+        was used before, `ValueError` when the route names no address.
         """
         if self._usage is not None:
             raise InvalidStateError(f"send_invite in state {self.state}; allowed in a new invitation only")
@@ -154,8 +155,15 @@ class Invitation:
         routes = [] if hop_towards(uri) == hop else [route]
         usage.send_invite(
             uri, self.from_header, self.to_header, routes, self.contact_header, sdp, hop, _fields(extra_headers), timeout,
-            now=self._engine.now(),
+            credentials, now=self._engine.now(),
         )  # fmt: skip
+
+    def use_credentials(self, credentials: BaseCredentials | None) -> None:
+        """What answers challenges to our requests in this call from now on; an incoming one has no other way.
+
+        Raises `InvalidStateError` before there was a call.
+        """
+        self._call.use_credentials(credentials)
 
     def send_response(
         self,

@@ -10,9 +10,11 @@ from random import Random
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.invite_events import SDPUpdate, StateChange
 from sipsimple.core.protocol.invite_usage import InviteUsage
+from sipsimple.core.protocol.server_transaction import ServerTransaction
 from sipsimple.core.protocol.timers import TimerHeap
 from sipsimple.core.protocol.transaction_layer import TransactionLayer
 from sipsimple.core.protocol.user_agent import UserAgentCore
+from sipsimple.core.wire.digest import BaseCredentials
 from sipsimple.core.wire.headers import FrozenContactHeader, FrozenFromHeader, FrozenToHeader
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.parser import parse_message
@@ -74,7 +76,10 @@ class Link:
 
 
 class Party:
-    """One stack; `answer` is called with each incoming usage."""
+    """One stack; `answer` is called with each incoming usage.
+
+    `guards` see each request first, but for ACK and CANCEL: what the first of them returns is the answer to it.
+    """
 
     def __init__(self, link: Link, name: str, host: str) -> None:
         self.link = link
@@ -83,16 +88,27 @@ class Party:
         self.timers = TimerHeap()
         self.core = UserAgentCore(self.timers, self, f"{name}/1", rng=Random(7))
         self.layer = TransactionLayer(
-            self.timers, lambda data, hop: link.send(data, self.hop, hop), self.core, lambda hop: (host, 5060)
+            self.timers, lambda data, hop: link.send(data, self.hop, hop), self, lambda hop: (host, 5060)
         )
         self.core.layer = self.layer
         self.incoming: list[Call] = []
         self.answer: Callable[[Call], None] = lambda call: None
+        self.guards: list[Callable[[SIPRequest], SIPResponse | None]] = []
         link.parties[self.hop] = self
 
     @property
     def uri(self) -> FrozenSIPURI:
         return FrozenSIPURI(self.hop.host, user=self.name, port=5060)
+
+    def request_received(
+        self, request: SIPRequest, transaction: ServerTransaction | None, source: Hop, now: float
+    ) -> None:
+        if transaction is not None:
+            for guard in self.guards:
+                if (response := guard(request)) is not None:
+                    transaction.respond(response, now)
+                    return
+        self.core.request_received(request, transaction, source, now)
 
     def local_contact(self, hop: Hop) -> FrozenContactHeader:
         return FrozenContactHeader(self.uri)
@@ -103,11 +119,13 @@ class Party:
         usage.announce()
         self.answer(call)
 
-    def call(self, other: Party, timeout: float | None = None, *media: str) -> Call:
+    def call(
+        self, other: Party, timeout: float | None = None, *media: str, credentials: BaseCredentials | None = None
+    ) -> Call:
         call = Call(self, InviteUsage(self.core))
         call.usage.send_invite(
             other.uri, FrozenFromHeader(self.uri), FrozenToHeader(other.uri), [], FrozenContactHeader(self.uri),
-            sdp(self.hop.host, *media), other.hop, timeout=timeout, now=self.link.now,
+            sdp(self.hop.host, *media), other.hop, timeout=timeout, credentials=credentials, now=self.link.now,
         )  # fmt: skip
         return call
 

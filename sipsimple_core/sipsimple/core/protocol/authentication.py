@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from sipsimple.core.wire.digest import BaseCredentials
     from sipsimple.core.wire.message import SIPRequest, SIPResponse
 
-__all__ = ["MAX_ROUNDS", "MAX_SPACES", "MAX_STALE", "AuthenticationAttempt", "Authenticator"]
+__all__ = [
+    "MAX_ROUNDS",
+    "MAX_SPACES",
+    "MAX_STALE",
+    "AuthenticationAttempt",
+    "Authenticator",
+    "credential_headers",
+]
 
 #: How often one request is sent again because of challenges: one for each proxy on its way, and for stale nonces.
 MAX_ROUNDS = 8
@@ -150,3 +157,10 @@ class AuthenticationAttempt:
         self._answered[space] = times + 1
         authenticator.answer(challenge)
         return True
+
+
+def credential_headers(request: SIPRequest) -> list[tuple[str, str]]:
+    """The credentials that a request was sent with: the ACK of its 2xx carries the same (RFC 3261 13.2.2.4, 22.1)."""
+    headers = request.headers
+    names = ("Authorization", "Proxy-Authorization")
+    return [(name, value) for name in names if name in headers for value in headers.getall(name)]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sipsimple.core.protocol.authentication import Authenticator, credential_headers
 from sipsimple.core.protocol.dialog import Dialog, DialogState, new_call_id, new_tag
 from sipsimple.core.protocol.incoming_invite import IncomingInvite
 from sipsimple.core.protocol.invite_events import InvalidStateError, InviteUser, SDPUpdate, StateChange
@@ -19,6 +20,7 @@ from sipsimple.core.protocol.invite_states import INVITE_STATES, InviteEvent, In
 from sipsimple.core.protocol.offer_answer import OfferAnswer
 from sipsimple.core.protocol.offer_answer_messages import read_answer, read_offer
 from sipsimple.core.protocol.outgoing_invite import OutgoingInvite
+from sipsimple.core.protocol.outgoing_request import OutgoingRequest
 from sipsimple.core.wire.headers import BaseHeader, FrozenContactHeader, FrozenFromHeader, FrozenToHeader
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.reasons import reason_phrase
@@ -27,8 +29,9 @@ from sipsimple.core.wire.sdp import BaseSDPSession, FrozenSDPSession
 if TYPE_CHECKING:
     from sipsimple.core.protocol.hop import Hop
     from sipsimple.core.protocol.timers import Timer
-    from sipsimple.core.protocol.transaction_layer import ClientTransaction, ServerTransaction
+    from sipsimple.core.protocol.transaction_layer import ServerTransaction
     from sipsimple.core.protocol.user_agent import UserAgentCore
+    from sipsimple.core.wire.digest import BaseCredentials
     from sipsimple.core.wire.headers import FrozenRouteHeader
     from sipsimple.core.wire.uri import FrozenSIPURI
 
@@ -76,6 +79,7 @@ class InviteUsage:
         self._bye_headers: tuple[tuple[str, str | BaseHeader], ...] = ()
         self._outcome: _Outcome | None = None
         self._limit: Timer | None = None
+        self._authenticator: Authenticator | None = None
         self._local_tag = new_tag()
         self.call_id = new_call_id()
 
@@ -84,6 +88,10 @@ class InviteUsage:
         return FrozenFromHeader(header.uri, header.display_name, {**dict(header.parameters), "tag": self._local_tag})
 
     # What the layer above asks for
+
+    def use_credentials(self, credentials: BaseCredentials | None) -> None:
+        """What answers the challenges to our requests from now on, those inside the dialog too (22.2, 22.3)."""
+        self._authenticator = None if credentials is None else Authenticator(credentials)
 
     def send_invite(
         self,
@@ -96,14 +104,18 @@ class InviteUsage:
         hop: Hop,
         headers: HeaderList = (),
         timeout: float | None = None,
+        credentials: BaseCredentials | None = None,
         *,
         now: float,
     ) -> None:
         """Starts a call: the INVITE goes to `hop`; after `timeout` seconds without final response it fails with 408.
 
+        `credentials` answer the challenges to it and to the later requests of the call.
+
         Raises `InvalidStateError` when there was a call before.
         """
         self._require(InviteEvent.SEND_INVITE)
+        self.use_credentials(credentials)
         body = self.negotiation.send_offer(sdp).encode() if sdp is not None else b""
         fields: list[tuple[str, str | BaseHeader]] = [("Max-Forwards", "70")]
         fields += [("Route", route) for route in routes]
@@ -122,7 +134,7 @@ class InviteUsage:
         self.direction, self.hop, self.initial, self._contact = "outgoing", hop, request, contact
         self._change(InviteEvent.SEND_INVITE, "local", method="INVITE", message=request)
         if self.state is InviteState.OUTGOING:
-            self._outgoing = OutgoingInvite(request, hop, self._core, self, timeout, now)
+            self._outgoing = OutgoingInvite(request, hop, self._core, self, timeout, now, self._authenticator)
         else:
             # ended by the layer above while it was told: nothing was sent, nothing is owed
             self._disconnect(now)
@@ -188,7 +200,9 @@ class InviteUsage:
         fields = [*self._core.capability_headers(), *headers, ("Content-Type", "application/sdp")]
         request = self.dialog.create_request("INVITE", fields, body)
         self._set_sub_state(InviteSubState.SENT_PROPOSAL, "local", "INVITE", message=request)
-        self._outgoing = OutgoingInvite(request, self.dialog.next_hop(), self._core, self, timeout, now)
+        self._outgoing = OutgoingInvite(
+            request, self.dialog.next_hop(), self._core, self, timeout, now, self._authenticator, self.dialog
+        )
 
     def cancel_reinvite(self, *, now: float) -> None:
         """Takes our open re-INVITE back (CANCEL). Raises `InvalidStateError` when none is open."""
@@ -359,7 +373,7 @@ class InviteUsage:
     # What the INVITE that we sent tells its owner
 
     def invite_progressed(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        if invite.request is not self.initial:
+        if invite.dialog is not None:
             self._set_sub_state(
                 InviteSubState.SENT_PROPOSAL, "remote", "INVITE", response.code, response.reason, response
             )
@@ -370,7 +384,7 @@ class InviteUsage:
             )
 
     def invite_accepted(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        if invite.request is not self.initial:
+        if invite.dialog is not None:
             self._reinvite_accepted(invite, response, now)
             return
         assert self.hop is not None
@@ -396,7 +410,8 @@ class InviteUsage:
 
     def _acknowledge(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
         assert self.dialog is not None
-        invite.acknowledge(self.dialog.create_ack(invite.request.cseq.number), self.dialog.next_hop(), now)
+        ack = self.dialog.create_ack(invite.request.cseq.number, b"", credential_headers(invite.request))
+        invite.acknowledge(ack, self.dialog.next_hop(), now)
 
     def _reinvite_accepted(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
         assert self.dialog is not None
@@ -414,8 +429,10 @@ class InviteUsage:
     def invite_accepted_elsewhere(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
         # 13.2.2.4: one call is wanted, the others are acknowledged and ended
         dialog = Dialog.from_response(invite.request, response, self._contact, invite.hop)
-        self._core.send_ack(dialog.create_ack(invite.request.cseq.number), dialog.next_hop(), now)
-        self._core.send_request(dialog.create_request("BYE"), dialog.next_hop(), _Nobody(), now)
+        ack = dialog.create_ack(invite.request.cseq.number, b"", credential_headers(invite.request))
+        self._core.send_ack(ack, dialog.next_hop(), now)
+        bye = dialog.create_request("BYE")
+        OutgoingRequest(bye, [dialog.next_hop()], self._core, _Nobody(), self._authenticator, dialog, now=now)
 
     def invite_refused(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
         self._invite_failed(invite, "remote", response.code, response.reason, response.reason, response, now)
@@ -429,7 +446,7 @@ class InviteUsage:
     ) -> None:  # fmt: skip
         if self.negotiation.local_offer is not None:
             self.negotiation.rollback()
-        if invite.request is self.initial:
+        if invite.dialog is None:
             ending = self.state is InviteState.DISCONNECTING
             if self._outcome is None:
                 self._outcome = _Outcome(originator, code, reason, why)
@@ -441,25 +458,26 @@ class InviteUsage:
                 # 14.1 with 12.2.1.2: the remote party knows of no such call
                 self.end(now=now)
 
-    # BYE: the usage is the user of that transaction
+    # BYE: the usage is the owner of that request
 
     def _send_bye(self, now: float) -> None:
         assert self.dialog is not None
         request = self.dialog.create_request("BYE", self._bye_headers)
-        self._core.send_request(request, self.dialog.next_hop(), self, now)
+        OutgoingRequest(
+            request, [self.dialog.next_hop()], self._core, self, self._authenticator, self.dialog, now=now
+        )
 
-    def response_received(self, transaction: ClientTransaction, response: SIPResponse, now: float) -> None:
-        if response.code >= 200 and self.state is InviteState.DISCONNECTING:
+    def request_progressed(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
+        """A BYE is answered or it is not."""
+
+    def request_succeeded(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
+        if self.state is InviteState.DISCONNECTING:
             self._disconnect(now, method="BYE", message=response)
 
-    def transaction_timed_out(self, transaction: ClientTransaction, now: float) -> None:
-        self._disconnect(now, method="BYE")
+    request_refused = request_succeeded
 
-    def transport_failed(self, transaction: ClientTransaction, error: Exception, now: float) -> None:
+    def request_failed(self, outgoing: OutgoingRequest, code: int, error: str, now: float) -> None:
         self._disconnect(now, method="BYE")
-
-    def transaction_terminated(self, transaction: ClientTransaction, now: float) -> None:
-        """The outcome was told before."""
 
     # Session descriptions
 
@@ -570,12 +588,12 @@ class InviteUsage:
 
 
 class _Nobody:
-    """The user of a transaction whose outcome changes nothing."""
+    """The owner of a request whose outcome changes nothing."""
 
-    def response_received(self, transaction: ClientTransaction, response: SIPResponse, now: float) -> None: ...
+    def request_progressed(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None: ...
 
-    def transaction_timed_out(self, transaction: ClientTransaction, now: float) -> None: ...
+    def request_succeeded(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None: ...
 
-    def transport_failed(self, transaction: ClientTransaction, error: Exception, now: float) -> None: ...
+    def request_refused(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None: ...
 
-    def transaction_terminated(self, transaction: ClientTransaction, now: float) -> None: ...
+    def request_failed(self, outgoing: OutgoingRequest, code: int, error: str, now: float) -> None: ...

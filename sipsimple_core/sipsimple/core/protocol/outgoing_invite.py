@@ -1,22 +1,26 @@
 """One INVITE that we send, from its first octet to its ACK (RFC 3261 13.2, 14.1 and 9.1): the caller's half.
 
-The same for the first INVITE of a dialog and for re-INVITEs. It carries the CANCEL, which may not leave before a
-provisional response has come (9.1), tells the first 2xx from its repetitions and from those of other branches of a
-fork (13.2.2.4), and bounds every wait; what the outcome means for the dialog is its owner's business.
+The same for the first INVITE of a dialog and for re-INVITEs. It answers challenges (22.2), carries the CANCEL, which
+may not leave before a provisional response has come (9.1), tells the first 2xx from its repetitions and from those of
+other branches of a fork (13.2.2.4), and bounds every wait; what the outcome means for the dialog is its owner's
+business.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sipsimple.core.protocol.transaction import T1
+from sipsimple.core.protocol.transaction import T1, TransactionLimitError
+from sipsimple.core.wire.message import SIPRequest
 
 if TYPE_CHECKING:
+    from sipsimple.core.protocol.authentication import Authenticator
+    from sipsimple.core.protocol.dialog import Dialog
     from sipsimple.core.protocol.hop import Hop
     from sipsimple.core.protocol.timers import Timer
     from sipsimple.core.protocol.transaction_layer import ClientTransaction
     from sipsimple.core.protocol.user_agent import UserAgentCore
-    from sipsimple.core.wire.message import SIPRequest, SIPResponse
+    from sipsimple.core.wire.message import SIPResponse
 
 __all__ = ["CANCEL_TIMEOUT", "OutgoingInvite", "OutgoingInviteOwner"]
 
@@ -44,29 +48,48 @@ class OutgoingInviteOwner(Protocol):
 
 
 class OutgoingInvite:
-    """See the module. Attributes: `request`, `hop`, `cancelled` (a CANCEL was asked for)."""
+    """See the module.
+
+    Attributes: `request` (as last sent), `hop`, `dialog` (None for the INVITE that is to make one), `cancelled` (a
+    CANCEL was asked for).
+    """
 
     __slots__ = (
         "_accepted_tag",
         "_ack",
+        "_attempt",
         "_core",
         "_done",
         "_owner",
         "_provisional",
         "_timer",
         "cancelled",
+        "dialog",
         "hop",
         "request",
         "transaction",
-    )  # fmt: skip
+    )
 
     def __init__(
-        self, request: SIPRequest, hop: Hop, core: UserAgentCore, owner: OutgoingInviteOwner, timeout: float | None, now: float
+        self,
+        request: SIPRequest,
+        hop: Hop,
+        core: UserAgentCore,
+        owner: OutgoingInviteOwner,
+        timeout: float | None,
+        now: float,
+        authenticator: Authenticator | None = None,
+        dialog: Dialog | None = None,
     ) -> None:
-        """Sends the request; without a final response after `timeout` seconds it is cancelled and fails with 408."""
+        """Sends the request; without a final response after `timeout` seconds it is cancelled and fails with 408.
+
+        `authenticator` answers challenges; `dialog` gives a re-INVITE's repetitions their CSeq numbers.
+        """
         self.request = request
         self.hop = hop
+        self.dialog = dialog
         self.cancelled = False
+        self._attempt = None if authenticator is None else authenticator.attempt()
         self._core = core
         self._owner = owner
         self._provisional = False
@@ -76,6 +99,8 @@ class OutgoingInvite:
         self._timer: Timer | None = None
         if timeout is not None:
             self._timer = core.timers.schedule(now + timeout, self._give_up)
+        if self._attempt is not None:
+            self._attempt.authorize(request)
         self.transaction: ClientTransaction = core.send_request(request, hop, self, now)
 
     def acknowledge(self, ack: SIPRequest, hop: Hop, now: float) -> None:
@@ -119,14 +144,38 @@ class OutgoingInvite:
             self._finish()
             self._owner.invite_failed(self, code, error, now)
 
+    def _answer_challenge(self, response: SIPResponse, now: float) -> bool:
+        """Sends the INVITE again if it was challenged, we know the answer and still want it."""
+        attempt = self._attempt
+        if attempt is None or self.cancelled or response.code not in (401, 407) or not attempt.challenged(response):
+            return False
+        before = self.request
+        request = SIPRequest("INVITE", before.raw_uri, before.headers.copy(), before.body)
+        # 22.2: the same Call-ID, From and To, the CSeq raised
+        dialog = self.dialog
+        if dialog is None:
+            number = before.cseq.number + 1
+        else:
+            number = dialog.local_cseq = (dialog.local_cseq or 0) + 1
+        request.headers.set("CSeq", f"{number} INVITE")
+        attempt.authorize(request)
+        try:
+            transaction = self._core.send_request(request, self.hop, self, now)
+        except TransactionLimitError:
+            return False
+        self.request, self.transaction, self._provisional = request, transaction, False
+        return True
+
     # What the transaction tells its user
 
     def response_received(self, transaction: ClientTransaction, response: SIPResponse, now: float) -> None:
+        if transaction is not self.transaction:
+            return
         if response.code < 200:
             self._progress(response, now)
         elif response.code < 300:
             self._accept(response, now)
-        elif not self._done:
+        elif not self._done and not self._answer_challenge(response, now):
             self._finish()
             self._owner.invite_refused(self, response, now)
 
@@ -153,10 +202,12 @@ class OutgoingInvite:
             self._owner.invite_accepted_elsewhere(self, response, now)
 
     def transaction_timed_out(self, transaction: ClientTransaction, now: float) -> None:
-        self._fail(408, "timeout", now)
+        if transaction is self.transaction:
+            self._fail(408, "timeout", now)
 
     def transport_failed(self, transaction: ClientTransaction, error: Exception, now: float) -> None:
-        self._fail(503, f"transport error: {error}", now)
+        if transaction is self.transaction:
+            self._fail(503, f"transport error: {error}", now)
 
     def transaction_terminated(self, transaction: ClientTransaction, now: float) -> None:
         """A transaction that ended without an outcome leaves the wait to our own timer."""
