@@ -61,7 +61,11 @@ def main() -> int:
     )  # fmt: skip
     figures.add("start() to SIPApplicationDidStart", middle(starts, "seconds", 1000), "ms", at_most=50)
     figures.add(
-        "memory after start", middle(starts, "rss"), "MB", at_most=60, limit=("Twisted with TLS", middle(twisted, "rss"))
+        "memory after start",
+        middle(starts, "rss"),
+        "MB",
+        at_most=60,
+        limit=("Twisted with TLS", middle(twisted, "rss")),
     )
     figures.show()
     return 1 if figures.missed else 0

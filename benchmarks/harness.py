@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = ["Figures", "measure_in_child", "median", "rss", "spawn"]
 
@@ -23,7 +23,10 @@ class Figures:
     """A table of figures: measured, the bound to reach, and the limit or peer measured in the same run."""
 
     def __init__(self, title: str) -> None:
-        self._table = Table(title=title, title_justify="left", title_style="bold")
+        # imported here, so that the children that measure start-up do not carry it
+        from rich.table import Table
+
+        self._table: Table = Table(title=title, title_justify="left", title_style="bold")
         for column in ("figure", "measured", "to reach", "", "limit or peer in this run", "ratio"):
             self._table.add_column(column)
         self.missed = 0
@@ -34,7 +37,7 @@ class Figures:
     ) -> None:  # fmt: skip
         """`limit`: what it is compared with, and the value in the same unit."""
         bound = f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}" if at_least is not None else ""
-        reached = not (at_most is not None and value > at_most or at_least is not None and value < at_least)
+        reached = not ((at_most is not None and value > at_most) or (at_least is not None and value < at_least))
         self.missed += not reached
         verdict = ("[green]yes" if reached else "[bold red]NO") if bound else ""
         compared = f"{limit[0]}: {limit[1]:,.2f} {unit}" if limit else ""
@@ -42,6 +45,8 @@ class Figures:
         self._table.add_row(name, f"{value:,.2f} {unit}", bound, verdict, compared, ratio)
 
     def show(self) -> None:
+        from rich.console import Console
+
         Console(width=None if sys.stdout.isatty() else 140).print(self._table)
 
 

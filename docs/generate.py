@@ -1,4 +1,4 @@
-"""Writes the reference pages that are made from the code: `python docs/generate.py`."""
+"""Writes the reference pages that are made from the code; with a page's name, prints that page instead."""
 
 from __future__ import annotations
 
@@ -57,6 +57,9 @@ PAGES = {"notifications.md": notifications}
 
 
 def main() -> int:
+    if len(sys.argv) > 1:
+        print(PAGES[sys.argv[1]](), end="")
+        return 0
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
     return 0

@@ -195,7 +195,9 @@ async def main():
 asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.splitlines() == ["('SIPApplicationDidStart', True)", "('SIPApplicationDidEnd', True)"], done.stderr
+    assert done.stdout.splitlines() == ["('SIPApplicationDidStart', True)", "('SIPApplicationDidEnd', True)"], (
+        done.stderr
+    )
 
 
 def test_the_interface_is_zope_s() -> None:

@@ -70,8 +70,14 @@ def test_rubbish_on_the_msrp_port_leaves_a_session_alone(application, echo_bot, 
     address = "127.0.0.1", msrp_port(application)
     rng = random.Random(4975)
     openings = [rng.randbytes(2000) for _ in range(50)]
-    openings += [b"MSRP abc SEND\r\nTo-Path: msrp://127.0.0.1:1/x;tcp\r\nByte-Range: 1-*/4294967296\r\n", b"", b"\r\n" * 5000]
-    openings += [b"MSRP abcd SEND\r\nTo-Path: msrp://nobody:1/none;tcp\r\nFrom-Path: msrp://a:1/b;tcp\r\n-------abcd$\r\n"]
+    openings += [
+        b"MSRP abc SEND\r\nTo-Path: msrp://127.0.0.1:1/x;tcp\r\nByte-Range: 1-*/4294967296\r\n",
+        b"",
+        b"\r\n" * 5000,
+    ]
+    openings += [
+        b"MSRP abcd SEND\r\nTo-Path: msrp://nobody:1/none;tcp\r\nFrom-Path: msrp://a:1/b;tcp\r\n-------abcd$\r\n"
+    ]
     connections = []
     for data in openings:
         connection = socket.create_connection(address, TIMEOUT)
@@ -132,7 +138,9 @@ def test_a_peer_that_dies_ends_the_session(application, echo_bot) -> None:
     application.recorder.wait_for("SIPSessionDidEnd", session, TIMEOUT)
     assert session.state == "terminated"
     application.recorder.assert_names(
-        ["SIPSessionWillEnd", "SIPSessionDidEnd"], session, only=["SIPSessionWillEnd", "SIPSessionDidEnd", "SIPSessionDidFail"]
+        ["SIPSessionWillEnd", "SIPSessionDidEnd"],
+        session,
+        only=["SIPSessionWillEnd", "SIPSessionDidEnd", "SIPSessionDidFail"],
     )
     application.stop()
 
@@ -164,7 +172,9 @@ def test_a_call_to_a_dead_port_fails(application) -> None:
         port = silent.getsockname()[1]
         session = Session(application.account)
         session.connect(
-            ToHeader(SIPURI(user="x", host="127.0.0.1", port=port)), [Route("127.0.0.1", port)], [ChatStream(application.account)]
+            ToHeader(SIPURI(user="x", host="127.0.0.1", port=port)),
+            [Route("127.0.0.1", port)],
+            [ChatStream(application.account)],
         )
         data = application.recorder.wait_for("SIPSessionDidFail", session, TIMEOUT).data
     assert (data.code, data.originator) == (408, "local")

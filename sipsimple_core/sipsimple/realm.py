@@ -13,14 +13,14 @@ from contextvars import ContextVar
 from threading import RLock, get_ident
 from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ['Realm', 'Singleton', 'current_realm', 'default_realm', 'replace_default_realm']
+__all__ = ["Realm", "Singleton", "current_realm", "default_realm", "replace_default_realm"]
 
-P = ParamSpec('P')
-T = TypeVar('T')
+P = ParamSpec("P")
+T = TypeVar("T")
 
-LOOPBACK = '127.0.0.1'
+LOOPBACK = "127.0.0.1"
 # Documentation prefixes (RFC 5737, RFC 3849): never sent to, they only stand for "the rest of the internet".
-ELSEWHERE = ((socket.AF_INET, '192.0.2.1'), (socket.AF_INET6, '2001:db8::1'))
+ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
 class Realm:
@@ -29,7 +29,7 @@ class Realm:
     `name` only serves to tell realms apart in logs.
     """
 
-    def __init__(self, name: str = 'default') -> None:
+    def __init__(self, name: str = "default") -> None:
         self.name = name
         self.instances: dict[type, object] = {}
         self.lock = RLock()
@@ -37,7 +37,7 @@ class Realm:
         self._reactor_thread: int | None = None
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.name!r}>'
+        return f"<{type(self).__name__} {self.name!r}>"
 
     @property
     def reactor(self) -> Any:
@@ -74,7 +74,7 @@ class Realm:
         No packet is sent and no name is looked up: for anything but an address, or when there is no route
         to it, it is the address of the default route, and the loopback address on a machine without one.
         """
-        first = (socket.AF_INET6 if ':' in host else socket.AF_INET, host.strip('[]'))
+        first = (socket.AF_INET6 if ":" in host else socket.AF_INET, host.strip("[]"))
         for family, address in (first, *ELSEWHERE):
             try:
                 socket.inet_pton(family, address)
@@ -87,7 +87,7 @@ class Realm:
 
 
 _default = Realm()
-_current: ContextVar[Realm | None] = ContextVar('sipsimple_realm', default=None)
+_current: ContextVar[Realm | None] = ContextVar("sipsimple_realm", default=None)
 
 
 def current_realm() -> Realm:

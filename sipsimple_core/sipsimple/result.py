@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
-__all__ = ['Result']
+__all__ = ["Result"]
 
-T = TypeVar('T')
+T = TypeVar("T")
 
 
 class Result(Generic[T]):
@@ -30,7 +30,7 @@ class Result(Generic[T]):
     `follow`; `Result.of` does all three. Each of the ways to wait gets the outcome, also after another did.
     """
 
-    __slots__ = ('__weakref__', '_callbacks', '_lock', '_outcome', '_realm')
+    __slots__ = ("__weakref__", "_callbacks", "_lock", "_outcome", "_realm")
 
     def __init__(self) -> None:
         self._realm = current_realm()
@@ -55,8 +55,8 @@ class Result(Generic[T]):
 
     def __repr__(self) -> str:
         outcome = self._outcome
-        state = 'pending' if outcome is None else 'succeeded' if outcome[0] else f'failed: {outcome[1]!r}'
-        return f'<{type(self).__name__} {state}>'
+        state = "pending" if outcome is None else "succeeded" if outcome[0] else f"failed: {outcome[1]!r}"
+        return f"<{type(self).__name__} {state}>"
 
     @property
     def done(self) -> bool:
@@ -83,7 +83,7 @@ class Result(Generic[T]):
     def _settle(self, succeeded: bool, value: Any) -> None:
         with self._lock:
             if self._outcome is not None:
-                raise RuntimeError(f'{self!r} is settled already')
+                raise RuntimeError(f"{self!r} is settled already")
             self._outcome = (succeeded, value)
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -112,12 +112,12 @@ class Result(Generic[T]):
         reactor's thread, in which the outcome could never come while it waits.
         """
         if self._realm.in_reactor_thread():
-            raise RuntimeError('wait() would block the reactor thread: await the result, or add a callback')
+            raise RuntimeError("wait() would block the reactor thread: await the result, or add a callback")
         if self._outcome is None:
             arrived = Event()
             self._when_done(arrived.set)
             if not arrived.wait(timeout):
-                raise TimeoutError(f'no result within {timeout} seconds')
+                raise TimeoutError(f"no result within {timeout} seconds")
         return self._get()
 
     def __await__(self) -> Generator[Any, Any, T]:
@@ -202,5 +202,5 @@ def _ignore(_: object) -> None:
 def _report(failure: Failure) -> None:
     import logging
 
-    log = logging.getLogger('sipsimple.threading')
-    log.error('A callback of a result failed:\n%s', failure.getTraceback())
+    log = logging.getLogger("sipsimple.threading")
+    log.error("A callback of a result failed:\n%s", failure.getTraceback())

@@ -10,7 +10,7 @@ from zope.interface import Attribute, Interface, implementer
 if TYPE_CHECKING:
     from sipsimple.configuration.backend import MemoryBackend
 
-__all__ = ['ISIPSimpleStorage', 'IXCAPStorage', 'MemoryStorage', 'MemoryXCAPStorage', 'XCAPStorageError']
+__all__ = ["ISIPSimpleStorage", "IXCAPStorage", "MemoryStorage", "MemoryXCAPStorage", "XCAPStorageError"]
 
 
 class ISIPSimpleStorage(Interface):
@@ -54,20 +54,20 @@ class MemoryXCAPStorage:
         self._documents: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} of {self.account_id} with {len(self._documents)} documents>'
+        return f"<{type(self).__name__} of {self.account_id} with {len(self._documents)} documents>"
 
     def load(self, name: str) -> bytes:
         try:
             return self._documents[name]
         except KeyError:
-            raise XCAPStorageError(f'{self.account_id} has no document {name!r}') from None
+            raise XCAPStorageError(f"{self.account_id} has no document {name!r}") from None
 
     def save(self, name: str, data: bytes) -> None:
         self._documents[name] = data
 
     def delete(self, name: str) -> None:
         if self._documents.pop(name, None) is None:
-            raise XCAPStorageError(f'{self.account_id} has no document {name!r}')
+            raise XCAPStorageError(f"{self.account_id} has no document {name!r}")
 
     def purge(self) -> None:
         self._documents.clear()
@@ -91,6 +91,6 @@ class MemoryStorage:
 
     def xcap_storage_factory(self, account: Any) -> MemoryXCAPStorage:
         """The XCAP documents of an account (or of the account with that id): the same object each time."""
-        account_id = str(getattr(account, 'id', account))
+        account_id = str(getattr(account, "id", account))
         with self._lock:
             return self._xcap.setdefault(account_id, MemoryXCAPStorage(account_id))

@@ -21,14 +21,14 @@ from sipsimple.realm import Realm, current_realm
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-__all__ = ['call_in_sipsimple_thread', 'run_in_sipsimple_thread', 'run_in_thread', 'start_reactor_thread']
+__all__ = ["call_in_sipsimple_thread", "run_in_sipsimple_thread", "run_in_thread", "start_reactor_thread"]
 
-P = ParamSpec('P')
-T = TypeVar('T')
+P = ParamSpec("P")
+T = TypeVar("T")
 
-log = logging.getLogger('sipsimple.threading')
+log = logging.getLogger("sipsimple.threading")
 
-THREAD_NAME = 'sipsimple'
+THREAD_NAME = "sipsimple"
 EXIT_TIMEOUT = 2.0  # seconds that the exit of the process waits for the reactor and its thread pool
 
 _lock = threading.Lock()
@@ -46,23 +46,23 @@ def start_reactor_thread(realm: Realm) -> None:
         if running_in is None:
             from twisted.internet import reactor
 
-            if getattr(reactor, '_startedBefore', False):
-                raise RuntimeError('the Twisted reactor was stopped and cannot be started again')
+            if getattr(reactor, "_startedBefore", False):
+                raise RuntimeError("the Twisted reactor was stopped and cannot be started again")
             _thread = threading.Thread(target=_run_reactor, args=(reactor,), name=THREAD_NAME, daemon=True)
             _thread.start()
             atexit.register(_stop_reactor, reactor, _thread)
             running_in = _thread.ident
-        realm.set_reactor(sys.modules['twisted.internet.reactor'], running_in)
+        realm.set_reactor(sys.modules["twisted.internet.reactor"], running_in)
 
 
 def _foreign_thread() -> int | None:
     """The thread that already runs the reactor, started by the application itself."""
-    reactor: Any = sys.modules.get('twisted.internet.reactor')
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
     if reactor is None:
         return None
     if not reactor.running:
         # An asyncio reactor was installed on a loop that runs, but nobody has told the reactor yet.
-        loop = getattr(reactor, '_asyncioEventloop', None)
+        loop = getattr(reactor, "_asyncioEventloop", None)
         if loop is None or not loop.is_running():
             return None
         loop.call_soon_threadsafe(_join_loop, reactor)
@@ -79,7 +79,7 @@ def _join_loop(reactor: Any) -> None:
 
 
 def _thread_of(loop: Any) -> int | None:
-    thread: int | None = getattr(loop, '_thread_id', None)
+    thread: int | None = getattr(loop, "_thread_id", None)
     return thread or threading.get_ident()
 
 
@@ -89,7 +89,7 @@ def _run_reactor(reactor: Any) -> None:
     try:
         reactor.run(installSignalHandlers=False)
     except Exception:
-        log.exception('The reactor ended with an error')
+        log.exception("The reactor ended with an error")
 
 
 def _stop_reactor(reactor: Any, thread: threading.Thread) -> None:
@@ -116,7 +116,7 @@ def _call_logged(realm: Realm, function: Callable[..., object], args: Any, kwarg
     try:
         realm.run(function, *args, **kwargs)
     except Exception:
-        log.exception('%s failed in the reactor thread', getattr(function, '__qualname__', function))
+        log.exception("%s failed in the reactor thread", getattr(function, "__qualname__", function))
 
 
 def run_in_sipsimple_thread(function: Callable[P, object]) -> Callable[P, None]:
@@ -144,7 +144,7 @@ def run_in_thread(function: Callable[P, T]) -> Callable[P, Deferred[T]]:
         realm = current_realm()
         reactor = realm.reactor
         if reactor is None:
-            raise RuntimeError(f'{function.__qualname__} needs a reactor: SIPApplication is not started')
+            raise RuntimeError(f"{function.__qualname__} needs a reactor: SIPApplication is not started")
         return deferToThreadPool(reactor, reactor.getThreadPool(), realm.run, function, *args, **kwargs)
 
     return in_thread

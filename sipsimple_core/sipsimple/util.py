@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from sipsimple.core import SIPURI
 
-__all__ = ['All', 'Any', 'Null', 'Route']
+__all__ = ["All", "Any", "Null", "Route"]
 
-TRANSPORTS = ('udp', 'tcp', 'tls')
-DEFAULT_PORTS = {'udp': 5060, 'tcp': 5060, 'tls': 5061}  # RFC 3261 19.1.2
+TRANSPORTS = ("udp", "tcp", "tls")
+DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}  # RFC 3261 19.1.2
 
 
 class _Constant:
     """A value that is only itself: one object however often it is copied, pickled or asked for."""
 
-    __slots__ = ('_name',)
+    __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -56,7 +56,7 @@ class NullType:
         return self
 
     def __getattr__(self, name: str) -> NullType:
-        if name.startswith('__'):
+        if name.startswith("__"):
             raise AttributeError(name)
         return self
 
@@ -94,14 +94,14 @@ class NullType:
         pass
 
     def __repr__(self) -> str:
-        return 'Null'
+        return "Null"
 
     def __reduce__(self) -> str:
-        return 'Null'
+        return "Null"
 
 
-All = AllType('All')
-Any = AnyType('Any')
+All = AllType("All")
+Any = AnyType("Any")
 Null = NullType()
 
 
@@ -113,9 +113,9 @@ class Route:
     case. All three can also be set later. Raises TypeError and ValueError for anything else.
     """
 
-    __slots__ = ('_address', '_port', '_transport')
+    __slots__ = ("_address", "_port", "_transport")
 
-    def __init__(self, address: str, port: int | None = None, transport: str = 'udp') -> None:
+    def __init__(self, address: str, port: int | None = None, transport: str = "udp") -> None:
         self.address = address
         self.port = port
         self.transport = transport
@@ -127,12 +127,12 @@ class Route:
     @address.setter
     def address(self, address: str) -> None:
         if not isinstance(address, str):
-            raise TypeError(f'the address of a route is a str, not {type(address).__name__}')
-        address = address.removeprefix('[').removesuffix(']')
+            raise TypeError(f"the address of a route is a str, not {type(address).__name__}")
+        address = address.removeprefix("[").removesuffix("]")
         try:
-            socket.inet_pton(socket.AF_INET6 if ':' in address else socket.AF_INET, address)
+            socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
         except (OSError, ValueError):
-            raise ValueError(f'the address of a route is an IPv4 or IPv6 address, not {address!r}') from None
+            raise ValueError(f"the address of a route is an IPv4 or IPv6 address, not {address!r}") from None
         self._address = address
 
     @property
@@ -143,9 +143,9 @@ class Route:
     def port(self, port: int | None) -> None:
         if port is not None:
             if isinstance(port, bool) or not isinstance(port, int):
-                raise TypeError(f'the port of a route is an int or None, not {type(port).__name__}')
+                raise TypeError(f"the port of a route is an int or None, not {type(port).__name__}")
             if not 0 < port < 65536:
-                raise ValueError(f'the port of a route is from 1 to 65535, not {port}')
+                raise ValueError(f"the port of a route is from 1 to 65535, not {port}")
         self._port = port
 
     @property
@@ -155,9 +155,9 @@ class Route:
     @transport.setter
     def transport(self, transport: str) -> None:
         if not isinstance(transport, str):
-            raise TypeError(f'the transport of a route is a str, not {type(transport).__name__}')
+            raise TypeError(f"the transport of a route is a str, not {type(transport).__name__}")
         if transport.lower() not in TRANSPORTS:
-            raise ValueError(f'the transport of a route is one of {", ".join(TRANSPORTS)}, not {transport!r}')
+            raise ValueError(f"the transport of a route is one of {', '.join(TRANSPORTS)}, not {transport!r}")
         self._transport = transport.lower()
 
     @property
@@ -169,7 +169,7 @@ class Route:
         """The SIPURI of this route: address, port and the transport as a parameter (DNS-043)."""
         from sipsimple.core import SIPURI
 
-        return SIPURI(host=self._address, port=self.effective_port, parameters={'transport': self._transport})
+        return SIPURI(host=self._address, port=self.effective_port, parameters={"transport": self._transport})
 
     def _key(self) -> tuple[str, int, str]:
         return self._address, self.effective_port, self._transport
@@ -181,8 +181,8 @@ class Route:
         return hash(self._key())
 
     def __str__(self) -> str:
-        host = f'[{self._address}]' if ':' in self._address else self._address
-        return f'{self._transport}:{host}:{self.effective_port}'
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"{self._transport}:{host}:{self.effective_port}"
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({self._address!r}, port={self._port!r}, transport={self._transport!r})'
+        return f"{type(self).__name__}({self._address!r}, port={self._port!r}, transport={self._transport!r})"

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
+
 from sipsimple.application import SIPApplication
 from sipsimple.application import components as components_module
 from sipsimple.application.components import Component
@@ -20,7 +22,6 @@ from sipsimple.plugins import PluginManager, hookimpl
 from sipsimple.session import IllegalStateError
 from sipsimple.storage import MemoryStorage
 from sipsimple.testing import MemoryNetwork, UserAgent
-from twisted.internet.defer import Deferred
 
 WILL_START, DID_START = "SIPApplicationWillStart", "SIPApplicationDidStart"
 WILL_END, DID_END = "SIPApplicationWillEnd", "SIPApplicationDidEnd"

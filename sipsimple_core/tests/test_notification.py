@@ -11,6 +11,9 @@ from typing import Any as AnyValue
 from typing import Literal
 
 import pytest
+from zope.interface import Interface, implementer
+from zope.interface.verify import verifyObject
+
 from sipsimple import notification as notification_package
 from sipsimple.notification import (
     AsyncioObserver,
@@ -28,31 +31,27 @@ from sipsimple.notification import (
 )
 from sipsimple.realm import Realm
 from sipsimple.util import Any
-from zope.interface import Interface, implementer
-from zope.interface.verify import verifyObject
 
-for letter in 'ABCD':
-    declare_notification(
-        f'Test{letter}', 'nobody', 'Only a test.', value=field(AnyValue, 'any', optional=True)
-    )
+for letter in "ABCD":
+    declare_notification(f"Test{letter}", "nobody", "Only a test.", value=field(AnyValue, "any", optional=True))
 declare_notification(
-    'TestTyped',
+    "TestTyped",
     None,
-    'Only a test.',
-    code=field(int, 'a number'),
-    reason=field(str | None, 'a text'),
-    streams=field(list[str], 'names', optional=True),
+    "Only a test.",
+    code=field(int, "a number"),
+    reason=field(str | None, "a text"),
+    streams=field(list[str], "names", optional=True),
 )
 
 
 @implementer(IObserver)
 class Observer:
-    def __init__(self, label='', log=None, then=None):
+    def __init__(self, label="", log=None, then=None):
         self.label, self.then = label, then
         self.seen = [] if log is None else log
 
     def handle_notification(self, notification):
-        self.seen.append(f'{self.label}{notification.name}')
+        self.seen.append(f"{self.label}{notification.name}")
         if self.then is not None:
             self.then(notification)
 
@@ -68,63 +67,63 @@ def center():
 def test_observers_by_name_sender_both_and_neither(center):
     """An observer is told what it asked for, with name, sender, data and center."""
     sender, other = object(), object()
-    observers = {key: Observer() for key in ('name', 'sender', 'both', 'neither')}
-    center.add_observer(observers['name'], name='TestA')
-    center.add_observer(observers['sender'], sender=sender)
-    center.add_observer(observers['both'], name='TestA', sender=sender)
-    center.add_observer(observers['neither'])
-    for name, origin in (('TestA', sender), ('TestA', other), ('TestB', sender), ('TestB', None)):
+    observers = {key: Observer() for key in ("name", "sender", "both", "neither")}
+    center.add_observer(observers["name"], name="TestA")
+    center.add_observer(observers["sender"], sender=sender)
+    center.add_observer(observers["both"], name="TestA", sender=sender)
+    center.add_observer(observers["neither"])
+    for name, origin in (("TestA", sender), ("TestA", other), ("TestB", sender), ("TestB", None)):
         center.post_notification(name, origin)
-    assert observers['name'].seen == ['TestA', 'TestA']
-    assert observers['sender'].seen == ['TestA', 'TestB']
-    assert observers['both'].seen == ['TestA']
-    assert observers['neither'].seen == ['TestA', 'TestA', 'TestB', 'TestB']
+    assert observers["name"].seen == ["TestA", "TestA"]
+    assert observers["sender"].seen == ["TestA", "TestB"]
+    assert observers["both"].seen == ["TestA"]
+    assert observers["neither"].seen == ["TestA", "TestA", "TestB", "TestB"]
 
 
 def test_observer_gets_the_notification(center):
     got = []
-    center.add_observer(Observer(then=got.append), name='TestA')
+    center.add_observer(Observer(then=got.append), name="TestA")
     data = NotificationData(value=7)
-    center.post_notification('TestA', sender=center, data=data)
+    center.post_notification("TestA", sender=center, data=data)
     (notification,) = got
-    assert (notification.name, notification.sender, notification.center) == ('TestA', center, center)
+    assert (notification.name, notification.sender, notification.center) == ("TestA", center, center)
     assert notification.data is data
     assert notification.data.value == 7
-    assert 'TestA' in repr(notification)
+    assert "TestA" in repr(notification)
 
 
 def test_one_observer_is_told_once_however_often_it_was_added(center):
     sender, observer = object(), Observer()
     for _ in range(2):
         center.add_observer(observer)
-        center.add_observer(observer, name='TestA')
+        center.add_observer(observer, name="TestA")
         center.add_observer(observer, sender=sender)
-        center.add_observer(observer, name='TestA', sender=sender)
-    center.post_notification('TestA', sender)
-    assert observer.seen == ['TestA']
+        center.add_observer(observer, name="TestA", sender=sender)
+    center.post_notification("TestA", sender)
+    assert observer.seen == ["TestA"]
 
 
 def test_the_most_specific_observers_are_told_first(center):
     sender, log = object(), []
-    center.add_observer(Observer('any ', log))
-    center.add_observer(Observer('sender ', log), sender=sender)
-    center.add_observer(Observer('name ', log), name='TestA')
-    center.add_observer(Observer('both 1 ', log), name='TestA', sender=sender)
-    center.add_observer(Observer('both 2 ', log), name='TestA', sender=sender)
-    center.post_notification('TestA', sender)
-    assert log == ['both 1 TestA', 'both 2 TestA', 'name TestA', 'sender TestA', 'any TestA']
+    center.add_observer(Observer("any ", log))
+    center.add_observer(Observer("sender ", log), sender=sender)
+    center.add_observer(Observer("name ", log), name="TestA")
+    center.add_observer(Observer("both 1 ", log), name="TestA", sender=sender)
+    center.add_observer(Observer("both 2 ", log), name="TestA", sender=sender)
+    center.post_notification("TestA", sender)
+    assert log == ["both 1 TestA", "both 2 TestA", "name TestA", "sender TestA", "any TestA"]
 
 
 def test_senders_are_told_apart_by_identity(center):
     observer = Observer()
     center.add_observer(observer, sender=[1])
-    center.post_notification('TestA', sender=[1])
+    center.post_notification("TestA", sender=[1])
     assert observer.seen == []
 
 
 def test_removing_an_observer(center):
     sender, observer = object(), Observer()
-    for arguments in ({}, {'name': 'TestA'}, {'sender': sender}, {'name': 'TestA', 'sender': sender}):
+    for arguments in ({}, {"name": "TestA"}, {"sender": sender}, {"name": "TestA", "sender": sender}):
         with pytest.raises(KeyError):
             center.remove_observer(observer, **arguments)
         center.discard_observer(observer, **arguments)
@@ -134,7 +133,7 @@ def test_removing_an_observer(center):
             center.remove_observer(observer, **arguments)
         center.add_observer(observer, **arguments)
         center.discard_observer(observer, **arguments)
-    center.post_notification('TestA', sender)
+    center.post_notification("TestA", sender)
     assert observer.seen == []
 
 
@@ -148,9 +147,9 @@ def test_nothing_is_kept_of_removed_observers_and_their_senders(center):
 
     sender, observer = Sender(), Observer()
     gone = weakref.ref(sender)
-    for arguments in ({'sender': sender}, {'sender': sender, 'name': 'TestA'}):
+    for arguments in ({"sender": sender}, {"sender": sender, "name": "TestA"}):
         center.add_observer(observer, **arguments)
-    for arguments in ({'sender': sender}, {'sender': sender, 'name': 'TestA'}):
+    for arguments in ({"sender": sender}, {"sender": sender, "name": "TestA"}):
         center.remove_observer(observer, **arguments)
     del sender, arguments
     gc.collect()
@@ -175,20 +174,20 @@ def test_a_sender_that_is_observed_stays_alive(center):
     assert reference() is not None
 
 
-@pytest.mark.parametrize('observer', [object(), None, print])
+@pytest.mark.parametrize("observer", [object(), None, print])
 def test_what_cannot_be_told_cannot_observe(center, observer):
-    with pytest.raises(TypeError, match='handle_notification'):
+    with pytest.raises(TypeError, match="handle_notification"):
         center.add_observer(observer)
 
 
 def test_names_are_strings(center):
-    with pytest.raises(TypeError, match='str or Any'):
+    with pytest.raises(TypeError, match="str or Any"):
         center.add_observer(Observer(), name=None)
 
 
 def test_centers_belong_to_realms(center):
     assert NotificationCenter() is center
-    assert Realm('other').run(NotificationCenter) is not center
+    assert Realm("other").run(NotificationCenter) is not center
     assert notification_package.Any is Any
 
 
@@ -200,30 +199,30 @@ def test_what_an_observer_posts_is_delivered_after_the_present_notification(cent
     log = []
 
     def post(notification):
-        if notification.name == 'TestA':
-            center.post_notification('TestB')
-            center.post_notification('TestC')
-            log.append('posted')
+        if notification.name == "TestA":
+            center.post_notification("TestB")
+            center.post_notification("TestC")
+            log.append("posted")
 
-    center.add_observer(Observer('1 ', log, post))
-    center.add_observer(Observer('2 ', log))
-    center.post_notification('TestA')
-    assert log == ['1 TestA', 'posted', '2 TestA', '1 TestB', '2 TestB', '1 TestC', '2 TestC']
+    center.add_observer(Observer("1 ", log, post))
+    center.add_observer(Observer("2 ", log))
+    center.post_notification("TestA")
+    assert log == ["1 TestA", "posted", "2 TestA", "1 TestB", "2 TestB", "1 TestC", "2 TestC"]
 
 
 def test_an_observer_that_raises_does_not_disturb_the_others(center, observer_errors):
     def fail(notification):
-        raise RuntimeError('broken observer')
+        raise RuntimeError("broken observer")
 
     log = []
-    center.add_observer(Observer('1 ', log, fail))
-    center.add_observer(Observer('2 ', log))
-    center.post_notification('TestA')
-    center.post_notification('TestB')
-    assert log == ['1 TestA', '2 TestA', '1 TestB', '2 TestB']
+    center.add_observer(Observer("1 ", log, fail))
+    center.add_observer(Observer("2 ", log))
+    center.post_notification("TestA")
+    center.post_notification("TestB")
+    assert log == ["1 TestA", "2 TestA", "1 TestB", "2 TestB"]
     assert len(observer_errors) == 2
-    assert 'Observer' in observer_errors[0].getMessage()
-    assert 'TestA' in observer_errors[0].getMessage()
+    assert "Observer" in observer_errors[0].getMessage()
+    assert "TestA" in observer_errors[0].getMessage()
 
 
 def test_keyboard_interrupt_passes_and_the_next_post_goes_on(center):
@@ -232,61 +231,59 @@ def test_keyboard_interrupt_passes_and_the_next_post_goes_on(center):
     def interrupt(notification):
         if not interrupted:
             interrupted.append(1)
-            center.post_notification('TestB')
+            center.post_notification("TestB")
             raise KeyboardInterrupt
 
     observer = Observer(then=interrupt)
     center.add_observer(observer)
     with pytest.raises(KeyboardInterrupt):
-        center.post_notification('TestA')
-    center.post_notification('TestC')
-    assert observer.seen == ['TestA', 'TestB', 'TestC']
+        center.post_notification("TestA")
+    center.post_notification("TestC")
+    assert observer.seen == ["TestA", "TestB", "TestC"]
 
 
 def test_an_observer_that_was_removed_is_not_told_any_more(center):
     log = []
-    second = Observer('2 ', log)
-    center.add_observer(Observer('1 ', log, lambda _: center.discard_observer(second)))
+    second = Observer("2 ", log)
+    center.add_observer(Observer("1 ", log, lambda _: center.discard_observer(second)))
     center.add_observer(second)
-    center.add_observer(Observer('3 ', log))
-    center.post_notification('TestA')
-    assert log == ['1 TestA', '3 TestA']
+    center.add_observer(Observer("3 ", log))
+    center.post_notification("TestA")
+    assert log == ["1 TestA", "3 TestA"]
 
 
 def test_an_observer_that_was_removed_for_one_thing_is_told_of_the_others(center):
     log = []
-    second = Observer('2 ', log)
-    center.add_observer(
-        Observer('1 ', log, lambda _: center.discard_observer(second, name='TestA')), name='TestA'
-    )
-    center.add_observer(second, name='TestA')
+    second = Observer("2 ", log)
+    center.add_observer(Observer("1 ", log, lambda _: center.discard_observer(second, name="TestA")), name="TestA")
+    center.add_observer(second, name="TestA")
     center.add_observer(second)
-    center.post_notification('TestA')
-    assert log == ['1 TestA', '2 TestA']
+    center.post_notification("TestA")
+    assert log == ["1 TestA", "2 TestA"]
 
 
 def test_an_observer_that_is_added_meanwhile_is_told_from_the_next_one_on(center):
     log = []
-    late = Observer('late ', log)
-    center.add_observer(Observer('', log, lambda _: center.add_observer(late)))
-    center.post_notification('TestA')
-    center.post_notification('TestB')
-    assert log == ['TestA', 'TestB', 'late TestB']
+    late = Observer("late ", log)
+    center.add_observer(Observer("", log, lambda _: center.add_observer(late)))
+    center.post_notification("TestA")
+    center.post_notification("TestB")
+    assert log == ["TestA", "TestB", "late TestB"]
 
 
 def test_observers_that_post_without_end_are_stopped(center, observer_errors, monkeypatch):
-    monkeypatch.setattr('sipsimple.notification.center.MAX_PENDING', 10)
+    monkeypatch.setattr("sipsimple.notification.center.MAX_PENDING", 10)
 
     def post(notification):
-        if notification.name == 'TestA':
+        if notification.name == "TestA":
             for _ in range(11):
-                center.post_notification('TestB')
+                center.post_notification("TestB")
 
     observer = Observer(then=post)
     center.add_observer(observer)
-    center.post_notification('TestA')
-    assert observer.seen == ['TestA'] + ['TestB'] * 10
-    assert 'without end' in str(observer_errors[0].exc_info[1])
+    center.post_notification("TestA")
+    assert observer.seen == ["TestA"] + ["TestB"] * 10
+    assert "without end" in str(observer_errors[0].exc_info[1])
 
 
 def test_threads_deliver_independently(center):
@@ -294,17 +291,17 @@ def test_threads_deliver_independently(center):
     entered, release, done = threading.Event(), threading.Event(), threading.Event()
 
     def block(notification):
-        if notification.sender == 'slow':
+        if notification.sender == "slow":
             entered.set()
             release.wait(5)
         else:
             done.set()
 
     center.add_observer(Observer(then=block))
-    slow = threading.Thread(target=center.post_notification, args=('TestA', 'slow'))
+    slow = threading.Thread(target=center.post_notification, args=("TestA", "slow"))
     slow.start()
     assert entered.wait(5)
-    center.post_notification('TestB', 'quick')
+    center.post_notification("TestB", "quick")
     assert done.is_set()
     release.set()
     slow.join(5)
@@ -314,7 +311,7 @@ def test_adding_and_removing_while_other_threads_post(center):
     """Add, remove and post from several threads: nothing raises, a lasting observer misses nothing."""
     stop, failures, rounds = threading.Event(), [], 2000
     lasting = Observer()
-    center.add_observer(lasting, name='TestA')
+    center.add_observer(lasting, name="TestA")
 
     def churn():
         sender = object()
@@ -323,9 +320,9 @@ def test_adding_and_removing_while_other_threads_post(center):
                 observer = Observer()
                 for arguments in (
                     {},
-                    {'name': 'TestA'},
-                    {'sender': sender},
-                    {'name': 'TestA', 'sender': sender},
+                    {"name": "TestA"},
+                    {"sender": sender},
+                    {"name": "TestA", "sender": sender},
                 ):
                     center.add_observer(observer, **arguments)
                     center.remove_observer(observer, **arguments)
@@ -336,7 +333,7 @@ def test_adding_and_removing_while_other_threads_post(center):
     for thread in threads:
         thread.start()
     for _ in range(rounds):
-        center.post_notification('TestA')
+        center.post_notification("TestA")
     stop.set()
     for thread in threads:
         thread.join(5)
@@ -351,7 +348,7 @@ def test_timestamp_is_set_when_the_poster_gives_none(center):
     """APP-035: every notification has a timestamp, an aware datetime in UTC."""
     data = NotificationData()
     before = datetime.now(UTC)
-    center.post_notification('TestA', data=data)
+    center.post_notification("TestA", data=data)
     assert before <= data.timestamp <= datetime.now(UTC)
     assert data.timestamp.utcoffset() == timedelta(0)
 
@@ -360,7 +357,7 @@ def test_timestamp_of_the_poster_is_kept(center):
     """APP-035: it is the moment that the poster says."""
     moment = datetime(2020, 1, 2, tzinfo=UTC)
     data = NotificationData(timestamp=moment)
-    center.post_notification('TestA', data=data)
+    center.post_notification("TestA", data=data)
     assert data.timestamp is moment
 
 
@@ -371,40 +368,40 @@ def test_timestamp_is_that_of_the_posting_not_of_the_delivery(center):
 
     def post(notification):
         times.append(notification.data.timestamp)
-        if notification.name == 'TestA':
-            center.post_notification('TestB')
+        if notification.name == "TestA":
+            center.post_notification("TestB")
             posted.append(datetime.now(UTC))
 
     center.add_observer(Observer(then=post))
-    center.post_notification('TestA')
+    center.post_notification("TestA")
     assert times[0] <= times[1] <= posted[0]
 
 
 def test_data_names_its_fields_when_one_is_asked_for_that_is_not_there():
-    data = NotificationData(code=200, reason='OK')
+    data = NotificationData(code=200, reason="OK")
     with pytest.raises(AttributeError, match=r"no field 'headers' \(its fields: code, reason\)"):
         data.headers  # noqa: B018
-    assert not hasattr(data, 'headers')
+    assert not hasattr(data, "headers")
 
 
 @pytest.mark.parametrize(
-    'fields',
+    "fields",
     [
-        {'password': 'hunter2'},
-        {'credentials': 'hunter2'},
-        {'client_secret': 'hunter2'},
-        {'auth_password': 'hunter2'},
-        {'data': 'INVITE sip:b SIP/2.0\r\nAuthorization: Digest response="hunter2"\r\nTo: x'},
-        {'data': b'INVITE sip:b SIP/2.0\r\nproxy-authorization: Digest response="hunter2"\r\nTo: x'},
-        {'headers': {'Authorization': 'Digest hunter2'}},
-        {'sdp': 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:hunter2'},
+        {"password": "hunter2"},
+        {"credentials": "hunter2"},
+        {"client_secret": "hunter2"},
+        {"auth_password": "hunter2"},
+        {"data": 'INVITE sip:b SIP/2.0\r\nAuthorization: Digest response="hunter2"\r\nTo: x'},
+        {"data": b'INVITE sip:b SIP/2.0\r\nproxy-authorization: Digest response="hunter2"\r\nTo: x'},
+        {"headers": {"Authorization": "Digest hunter2"}},
+        {"sdp": "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:hunter2"},
     ],
 )
 def test_repr_of_data_shows_no_secret(fields):
     text = repr(NotificationData(code=401, **fields))
-    assert 'hunter2' not in text
-    assert '***' in text
-    assert 'code=401' in text
+    assert "hunter2" not in text
+    assert "***" in text
+    assert "code=401" in text
 
 
 def test_repr_of_data_is_bounded_and_never_raises():
@@ -412,43 +409,43 @@ def test_repr_of_data_is_bounded_and_never_raises():
         def __repr__(self):
             raise RuntimeError
 
-    text = repr(NotificationData(body='x' * 100_000, thing=Broken(), password=None))
+    text = repr(NotificationData(body="x" * 100_000, thing=Broken(), password=None))
     assert len(text) < 600
-    assert 'Broken' in text
-    assert 'password=None' in text
+    assert "Broken" in text
+    assert "password=None" in text
 
 
 # declarations
 
 
 def test_declarations_can_be_iterated():
-    declaration = declared_notifications()['TestTyped']
-    assert (declaration.name, declaration.sender, declaration.doc) == ('TestTyped', None, 'Only a test.')
+    declaration = declared_notifications()["TestTyped"]
+    assert (declaration.name, declaration.sender, declaration.doc) == ("TestTyped", None, "Only a test.")
     assert {name: declared.type_name for name, declared in declaration.fields.items()} == {
-        'code': 'int',
-        'reason': 'str | None',
-        'streams': 'list[str]',
+        "code": "int",
+        "reason": "str | None",
+        "streams": "list[str]",
     }
     assert declaration.module == __name__
 
 
 def test_a_name_is_declared_once():
-    declare_notification('TestOnce', 'A', 'Same again, as when a module is loaded anew.', x=field(int, 'a'))
-    declare_notification('TestOnce', 'A', 'Same again, as when a module is loaded anew.', x=field(int, 'a'))
-    with pytest.raises(ValueError, match='TestOnce is declared twice'):
-        declare_notification('TestOnce', 'A', 'Not the same.', x=field(str, 'a'))
+    declare_notification("TestOnce", "A", "Same again, as when a module is loaded anew.", x=field(int, "a"))
+    declare_notification("TestOnce", "A", "Same again, as when a module is loaded anew.", x=field(int, "a"))
+    with pytest.raises(ValueError, match="TestOnce is declared twice"):
+        declare_notification("TestOnce", "A", "Not the same.", x=field(str, "a"))
 
 
 @pytest.mark.parametrize(
-    ('name', 'fields', 'message'),
+    ("name", "fields", "message"),
     [
-        ('TestUnknown', {}, 'not declared'),
-        ('TestTyped', {'code': 200}, "without its field 'reason'"),
-        ('TestTyped', {'code': 200, 'reason': None, 'extra': 1}, "without the field 'extra'"),
-        ('TestTyped', {'code': '200', 'reason': None}, "'code' of TestTyped is int, not str"),
-        ('TestTyped', {'code': True, 'reason': None}, 'int, not bool'),
-        ('TestTyped', {'code': 200, 'reason': b'OK'}, 'not bytes'),
-        ('TestTyped', {'code': 200, 'reason': 'OK', 'streams': ['a', 1]}, 'not list'),
+        ("TestUnknown", {}, "not declared"),
+        ("TestTyped", {"code": 200}, "without its field 'reason'"),
+        ("TestTyped", {"code": 200, "reason": None, "extra": 1}, "without the field 'extra'"),
+        ("TestTyped", {"code": "200", "reason": None}, "'code' of TestTyped is int, not str"),
+        ("TestTyped", {"code": True, "reason": None}, "int, not bool"),
+        ("TestTyped", {"code": 200, "reason": b"OK"}, "not bytes"),
+        ("TestTyped", {"code": 200, "reason": "OK", "streams": ["a", 1]}, "not list"),
     ],
 )
 def test_strict_notifications_keep_to_their_declaration(center, name, fields, message):
@@ -464,10 +461,10 @@ def test_strict_notifications_keep_to_their_declaration(center, name, fields, me
 
 
 @pytest.mark.parametrize(
-    'fields', [{'reason': None}, {'reason': 'OK', 'streams': []}, {'reason': 'OK', 'streams': ['a']}]
+    "fields", [{"reason": None}, {"reason": "OK", "streams": []}, {"reason": "OK", "streams": ["a"]}]
 )
 def test_strict_notifications_accept_what_is_declared(center, fields):
-    center.post_notification('TestTyped', data=NotificationData(code=200, **fields))
+    center.post_notification("TestTyped", data=NotificationData(code=200, **fields))
 
 
 class IThing(Interface):
@@ -480,28 +477,28 @@ class Thing:
 
 
 @pytest.mark.parametrize(
-    ('declared', 'accepted', 'refused'),
+    ("declared", "accepted", "refused"),
     [
         (AnyValue, [None, 1], []),
         (None, [None], [0]),
-        (int, [0, 5], [True, 1.0, '1']),
-        (float, [1.0, 1], [True, '1']),
+        (int, [0, 5], [True, 1.0, "1"]),
+        (float, [1.0, 1], [True, "1"]),
         (bool, [True], [1]),
-        (bytes | None, [b'', None], ['']),
-        (list[str], [[], ['a']], [['a', 1], ('a',), 'a']),
-        (list[int | None], [[1, None]], [['a']]),
-        (tuple[int, str], [(1, 'a')], [(1,), ('a', 1), [1, 'a']]),
-        (tuple[int, ...], [(), (1, 2)], [('a',)]),
-        (dict[str, int], [{}, {'a': 1}], [[]]),
-        (Literal['local', 'remote'], ['local'], ['both', None]),
-        ('Thing | None', [Thing(), None], [1]),
-        ('some.module.Thing', [Thing(), type('Sub', (Thing,), {})()], [None]),
+        (bytes | None, [b"", None], [""]),
+        (list[str], [[], ["a"]], [["a", 1], ("a",), "a"]),
+        (list[int | None], [[1, None]], [["a"]]),
+        (tuple[int, str], [(1, "a")], [(1,), ("a", 1), [1, "a"]]),
+        (tuple[int, ...], [(), (1, 2)], [("a",)]),
+        (dict[str, int], [{}, {"a": 1}], [[]]),
+        (Literal["local", "remote"], ["local"], ["both", None]),
+        ("Thing | None", [Thing(), None], [1]),
+        ("some.module.Thing", [Thing(), type("Sub", (Thing,), {})()], [None]),
         (IThing, [Thing()], [1]),
     ],
     ids=str,
 )
 def test_types_of_fields(declared, accepted, refused):
-    declaration = field(declared, 'a field')
+    declaration = field(declared, "a field")
     assert [value for value in accepted if not declaration.accepts(value)] == []
     assert [value for value in refused if declaration.accepts(value)] == []
     assert declaration.type_name
@@ -520,22 +517,22 @@ def test_dispatcher_calls_the_method_of_the_name(center):
     dispatcher = Dispatcher()
     assert verifyObject(IObserver, dispatcher)
     center.add_observer(dispatcher)
-    center.post_notification('TestA')
-    center.post_notification('TestB')
-    assert seen == ['TestA']
+    center.post_notification("TestA")
+    center.post_notification("TestB")
+    assert seen == ["TestA"]
 
 
 def test_weak_observer_is_forgotten_with_its_registrations(center):
     observer, sender = Observer(), object()
     log = observer.seen
-    center.add_observer(ObserverWeakrefProxy(observer), name='TestA')
-    center.add_observer(ObserverWeakrefProxy(observer), name='TestA', sender=sender)
-    center.post_notification('TestA', sender)
-    assert log == ['TestA']
+    center.add_observer(ObserverWeakrefProxy(observer), name="TestA")
+    center.add_observer(ObserverWeakrefProxy(observer), name="TestA", sender=sender)
+    center.post_notification("TestA", sender)
+    assert log == ["TestA"]
     del observer
     gc.collect()
-    center.post_notification('TestA', sender)
-    assert log == ['TestA']
+    center.post_notification("TestA", sender)
+    assert log == ["TestA"]
     center.discard_observer(Observer())
     assert not center._by_both
     assert not center._by_name
@@ -547,26 +544,26 @@ def test_weak_observer_is_removed_with_another_proxy_of_it(center):
     observer = Observer()
     assert ObserverWeakrefProxy(observer) == ObserverWeakrefProxy(observer)
     assert ObserverWeakrefProxy(observer) != ObserverWeakrefProxy(Observer())
-    center.add_observer(ObserverWeakrefProxy(observer), name='TestA')
-    center.remove_observer(ObserverWeakrefProxy(observer), name='TestA')
+    center.add_observer(ObserverWeakrefProxy(observer), name="TestA")
+    center.remove_observer(ObserverWeakrefProxy(observer), name="TestA")
     with pytest.raises(KeyError):
-        center.remove_observer(ObserverWeakrefProxy(observer), name='TestA')
-    center.post_notification('TestA')
+        center.remove_observer(ObserverWeakrefProxy(observer), name="TestA")
+    center.post_notification("TestA")
     assert observer.seen == []
 
 
 def test_weak_observer_that_dies_during_a_delivery(center):
     log = []
-    observers = [Observer('2 ', log)]
+    observers = [Observer("2 ", log)]
 
     def kill(_):
         observers.clear()
         gc.collect()
 
-    center.add_observer(Observer('1 ', log, kill), name='TestA')
-    center.add_observer(ObserverWeakrefProxy(observers[0]), name='TestA')
-    center.post_notification('TestA')
-    assert log == ['1 TestA']
+    center.add_observer(Observer("1 ", log, kill), name="TestA")
+    center.add_observer(ObserverWeakrefProxy(observers[0]), name="TestA")
+    center.post_notification("TestA")
+    assert log == ["1 TestA"]
 
 
 # other threads and loops
@@ -575,32 +572,32 @@ def test_weak_observer_that_dies_during_a_delivery(center):
 def test_queue_observer_hands_over_in_order(center):
     notifications = queue.Queue()
     center.add_observer(QueueObserver(notifications))
-    for name in ('TestA', 'TestB', 'TestC'):
+    for name in ("TestA", "TestB", "TestC"):
         center.post_notification(name)
-    assert [notifications.get_nowait().name for _ in range(3)] == ['TestA', 'TestB', 'TestC']
+    assert [notifications.get_nowait().name for _ in range(3)] == ["TestA", "TestB", "TestC"]
 
 
 @pytest.mark.parametrize(
-    ('notifications', 'limit'), [(queue.SimpleQueue(), 2), (queue.Queue(2), 10)], ids=['limit', 'queue']
+    ("notifications", "limit"), [(queue.SimpleQueue(), 2), (queue.Queue(2), 10)], ids=["limit", "queue"]
 )
 def test_queue_observer_is_bounded_and_says_so_once(center, caplog, notifications, limit):
     observer = QueueObserver(notifications, limit)
     center.add_observer(observer)
-    with caplog.at_level(logging.WARNING, 'sipsimple.notification'):
-        for name in ('TestA', 'TestB', 'TestC', 'TestD'):
+    with caplog.at_level(logging.WARNING, "sipsimple.notification"):
+        for name in ("TestA", "TestB", "TestC", "TestD"):
             center.post_notification(name)
         assert observer.dropped == 2
         assert len(caplog.records) == 1
-        assert notifications.get_nowait().name == 'TestA'
-        center.post_notification('TestC')
-        center.post_notification('TestD')
+        assert notifications.get_nowait().name == "TestA"
+        center.post_notification("TestC")
+        center.post_notification("TestD")
     assert observer.dropped == 3
     assert len(caplog.records) == 2
-    assert [notifications.get_nowait().name for _ in range(2)] == ['TestB', 'TestC']
+    assert [notifications.get_nowait().name for _ in range(2)] == ["TestB", "TestC"]
 
 
 def test_limits_are_positive():
-    with pytest.raises(ValueError, match='at least 1'):
+    with pytest.raises(ValueError, match="at least 1"):
         QueueObserver(queue.Queue(), 0)
 
 
@@ -619,7 +616,7 @@ def test_asyncio_observer_is_called_in_the_loop_in_order(center):
 
     def post():
         for number in range(count):
-            center.post_notification('TestA', data=NotificationData(value=number))
+            center.post_notification("TestA", data=NotificationData(value=number))
 
     async def main():
         observer = Async()
@@ -638,18 +635,18 @@ def test_asyncio_observer_may_be_a_plain_observer_and_raise(center, observer_err
         finished = asyncio.Event()
 
         def then(notification):
-            if notification.name == 'TestB':
+            if notification.name == "TestB":
                 finished.set()
             else:
-                raise RuntimeError('broken')
+                raise RuntimeError("broken")
 
         observer = Observer(then=then)
         center.add_observer(AsyncioObserver(observer, asyncio.get_running_loop()))
-        center.post_notification('TestA')
-        center.post_notification('TestB')
+        center.post_notification("TestA")
+        center.post_notification("TestB")
         assert observer.seen == []
         await asyncio.wait_for(finished.wait(), 5)
-        assert observer.seen == ['TestA', 'TestB']
+        assert observer.seen == ["TestA", "TestB"]
 
     asyncio.run(main())
     assert len(observer_errors) == 1
@@ -661,14 +658,14 @@ def test_asyncio_observer_is_bounded(center):
         handed = AsyncioObserver(observer, limit=3)
         center.add_observer(handed)
         for _ in range(5):
-            center.post_notification('TestA')
+            center.post_notification("TestA")
         assert handed.dropped == 2
         while len(observer.seen) < 3:
             await asyncio.sleep(0)
-        center.post_notification('TestB')
+        center.post_notification("TestB")
         while len(observer.seen) < 4:
             await asyncio.sleep(0)
-        assert observer.seen == ['TestA'] * 3 + ['TestB']
+        assert observer.seen == ["TestA"] * 3 + ["TestB"]
 
     asyncio.run(asyncio.wait_for(main(), 5))
 
@@ -678,9 +675,9 @@ def test_asyncio_observer_of_a_closed_loop_drops(center, caplog):
     observer = AsyncioObserver(Observer(), loop)
     loop.close()
     center.add_observer(observer)
-    with caplog.at_level(logging.WARNING, 'sipsimple.notification'):
-        center.post_notification('TestA')
-        center.post_notification('TestB')
+    with caplog.at_level(logging.WARNING, "sipsimple.notification"):
+        center.post_notification("TestA")
+        center.post_notification("TestB")
     assert observer.dropped == 2
     assert len(caplog.records) == 1
 
@@ -692,19 +689,19 @@ def test_asyncio_observer_whose_task_was_cancelled_starts_anew(center):
         class Async:
             async def handle_notification(self, notification):
                 seen.append(notification.name)
-                if notification.name == 'TestA':
+                if notification.name == "TestA":
                     asyncio.current_task().cancel()
                     await asyncio.sleep(1)
 
         center.add_observer(AsyncioObserver(Async()))
-        center.post_notification('TestA')
+        center.post_notification("TestA")
         while not seen:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
-        center.post_notification('TestB')
+        center.post_notification("TestB")
         while len(seen) < 2:
             await asyncio.sleep(0)
-        assert seen == ['TestA', 'TestB']
+        assert seen == ["TestA", "TestB"]
 
     asyncio.run(asyncio.wait_for(main(), 5))
 
@@ -716,12 +713,12 @@ def test_posting_costs_little(center):
         def _NH_TestA(self, notification):
             pass
 
-    center.add_observer(Quick(), name='TestA')
+    center.add_observer(Quick(), name="TestA")
     rounds, best = 5000, 0.0
     with strict_notifications(False):
         for _ in range(5):
             start = time.perf_counter()
             for _ in range(rounds):
-                center.post_notification('TestA')
+                center.post_notification("TestA")
             best = max(best, rounds / (time.perf_counter() - start))
     assert best > 100_000

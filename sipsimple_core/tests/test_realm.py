@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+
 from sipsimple.realm import Realm, Singleton, current_realm, default_realm, replace_default_realm
 
 
@@ -39,7 +40,7 @@ def test_singletons_of_a_class_and_its_subclass_are_distinct():
 
 
 def test_each_realm_has_its_own_singletons():
-    alice, bob = Realm('alice'), Realm('bob')
+    alice, bob = Realm("alice"), Realm("bob")
     assert alice.run(Thing) is alice.run(Thing)
     assert alice.run(Thing) is not bob.run(Thing)
     assert alice.run(Thing) is not Thing()
@@ -51,7 +52,7 @@ def test_constructor_that_raises_leaves_no_instance():
 
         def __init__(self) -> None:
             if self.broken:
-                raise OSError('not now')
+                raise OSError("not now")
 
     with pytest.raises(OSError):
         Fragile()
@@ -84,7 +85,7 @@ def test_concurrent_first_calls_make_one_instance():
 
 
 def test_run_selects_the_realm_and_restores_it_after_an_exception():
-    realm = Realm('alice')
+    realm = Realm("alice")
 
     def fail() -> None:
         assert current_realm() is realm
@@ -96,12 +97,12 @@ def test_run_selects_the_realm_and_restores_it_after_an_exception():
 
 
 def test_other_threads_are_in_the_default_realm():
-    realm = Realm('alice')
+    realm = Realm("alice")
     assert realm.run(lambda: in_thread(current_realm)) is default_realm()
 
 
 def test_default_realm_can_be_replaced():
-    realm = Realm('fresh')
+    realm = Realm("fresh")
     previous = replace_default_realm(realm)
     try:
         assert current_realm() is default_realm() is realm
@@ -122,14 +123,14 @@ def test_reactor_thread_is_the_one_that_set_the_reactor_unless_another_is_named(
 
 
 @pytest.mark.parametrize(
-    ('host', 'expected'),
-    [('127.0.0.1', '127.0.0.1'), ('127.0.0.53', '127.0.0.1')],
+    ("host", "expected"),
+    [("127.0.0.1", "127.0.0.1"), ("127.0.0.53", "127.0.0.1")],
 )
 def test_local_ip_towards_the_loopback(host, expected):
     assert Realm().local_ip_towards(host) == expected
 
 
-@pytest.mark.parametrize('host', ['proxy.example.com', '', '999.1.1.1', 'a\0b', '::1%nowhere', 'é'])
+@pytest.mark.parametrize("host", ["proxy.example.com", "", "999.1.1.1", "a\0b", "::1%nowhere", "é"])
 def test_local_ip_towards_what_is_no_address_is_still_an_address(host):
     import ipaddress
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from sipsimple.core import SDPMediaStream
 from sipsimple.session import IllegalStateError, Session, SessionManager, media
 from sipsimple.testing.scripted import ScriptedInvitation, ScriptedStream, Stage

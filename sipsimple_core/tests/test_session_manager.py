@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from sipsimple.core import SDPMediaStream
 from sipsimple.session import SessionManager, ending, manager, media
 from sipsimple.testing.scripted import ScriptedAccount, ScriptedInvitation, ScriptedStream, Stage

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from twisted.internet.protocol import DatagramProtocol
+
 from sipsimple.session import Session, SessionManager, ending
 from sipsimple.streams import MediaStreamRegistry
 from sipsimple.testing import MemoryNetwork, UserAgent
 from sipsimple.testing.packets import Packet, Verdict
 from sipsimple.testing.scripted import ScriptedStream
 from sipsimple.util import Route
-from twisted.internet.protocol import DatagramProtocol
 
 DROP = Verdict.DROP
 

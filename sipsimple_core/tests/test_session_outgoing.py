@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from sipsimple.core import SIPURI, FrozenFromHeader, FrozenToHeader, SDPMediaStream, SDPSession, ToHeader
 from sipsimple.session import IllegalStateError, Session, SessionManager, ending, media, starting
 from sipsimple.testing.scripted import ScriptedInvitation, ScriptedStream, Stage

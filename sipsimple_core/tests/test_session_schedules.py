@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from sipsimple.core import SIPURI, SDPMediaStream, ToHeader
 from sipsimple.session import IllegalStateError, Session, SessionManager
 from sipsimple.session.states import TRANSITIONS

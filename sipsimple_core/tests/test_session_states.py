@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
+
 from sipsimple.core import SIPURI, ToHeader
 from sipsimple.session import IllegalStateError, Session
 from sipsimple.session.states import OVER, TERMINATED, TRANSITIONS, Event, states_allowing

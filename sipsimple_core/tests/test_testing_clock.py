@@ -4,12 +4,13 @@ import gc
 import threading
 
 import pytest
-from sipsimple.testing.network import LivelockError, MemoryNetwork
-from sipsimple.testing.reactor import MemoryReactor
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 from zope.interface.verify import verifyObject
+
+from sipsimple.testing.network import LivelockError, MemoryNetwork
+from sipsimple.testing.reactor import MemoryReactor
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def network() -> MemoryNetwork:
 
 @pytest.fixture
 def host(network: MemoryNetwork) -> MemoryReactor:
-    return network.add_host('host')
+    return network.add_host("host")
 
 
 def test_time_starts_at_a_fixed_value_that_is_not_zero() -> None:
@@ -27,19 +28,20 @@ def test_time_starts_at_a_fixed_value_that_is_not_zero() -> None:
 
 
 def test_calls_run_at_their_time_and_equal_times_in_the_order_of_scheduling(
-        network: MemoryNetwork, host: MemoryReactor) -> None:
+    network: MemoryNetwork, host: MemoryReactor
+) -> None:
     start, seen = host.seconds(), []
-    for name, delay in (('c', 2.0), ('a', 1.0), ('b', 1.0), ('now', 0.0)):
+    for name, delay in (("c", 2.0), ("a", 1.0), ("b", 1.0), ("now", 0.0)):
         host.callLater(delay, lambda name=name: seen.append((name, host.seconds() - start)))
     network.advance(1.5)
-    assert seen == [('now', 0.0), ('a', 1.0), ('b', 1.0)]
+    assert seen == [("now", 0.0), ("a", 1.0), ("b", 1.0)]
     assert host.seconds() == start + 1.5
     network.advance(0.5)
-    assert seen[-1] == ('c', 2.0)
+    assert seen[-1] == ("c", 2.0)
 
 
 def test_calls_of_several_hosts_share_one_order(network: MemoryNetwork, host: MemoryReactor) -> None:
-    other, seen = network.add_host('other'), []
+    other, seen = network.add_host("other"), []
     host.callLater(1.0, seen.append, 1)
     other.callLater(1.0, seen.append, 2)
     host.callLater(1.0, seen.append, 3)
@@ -53,7 +55,7 @@ def test_arguments_reach_the_function(network: MemoryNetwork, host: MemoryReacto
     host.callFromThread(lambda *args, **kwargs: seen.append((args, kwargs)), 3, four=4)
     host.callWhenRunning(lambda *args, **kwargs: seen.append((args, kwargs)), 5, six=6)
     network.run_idle()
-    assert sorted(seen) == [((1,), {'two': 2}), ((3,), {'four': 4}), ((5,), {'six': 6})]
+    assert sorted(seen) == [((1,), {"two": 2}), ((3,), {"four": 4}), ((5,), {"six": 6})]
 
 
 def test_a_call_can_be_cancelled_once(network: MemoryNetwork, host: MemoryReactor) -> None:
@@ -75,14 +77,17 @@ def test_a_call_can_be_cancelled_once(network: MemoryNetwork, host: MemoryReacto
             change()
 
 
-@pytest.mark.parametrize(('change', 'expected'), [
-    (lambda call: call.reset(5.0), 6.0),
-    (lambda call: call.reset(1.0), 2.0),
-    (lambda call: call.delay(2.0), 5.0),
-    (lambda call: call.delay(-1.5), 1.5),
-    (lambda call: (call.reset(9.0), call.reset(0.5)), 1.5),
-    (lambda call: (call.delay(9.0), call.reset(8.0)), 9.0),
-])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda call: call.reset(5.0), 6.0),
+        (lambda call: call.reset(1.0), 2.0),
+        (lambda call: call.delay(2.0), 5.0),
+        (lambda call: call.delay(-1.5), 1.5),
+        (lambda call: (call.reset(9.0), call.reset(0.5)), 1.5),
+        (lambda call: (call.delay(9.0), call.reset(8.0)), 9.0),
+    ],
+)
 def test_reset_and_delay_move_a_call(network: MemoryNetwork, host: MemoryReactor, change, expected: float) -> None:
     start, seen = host.seconds(), []
     call = host.callLater(3.0, lambda: seen.append(host.seconds() - start))
@@ -94,18 +99,19 @@ def test_reset_and_delay_move_a_call(network: MemoryNetwork, host: MemoryReactor
 
 
 def test_delayed_calls_are_those_of_the_host_in_the_order_of_their_time(
-        network: MemoryNetwork, host: MemoryReactor) -> None:
+    network: MemoryNetwork, host: MemoryReactor
+) -> None:
     late, early, cancelled = (host.callLater(delay, print) for delay in (3.0, 1.0, 2.0))
-    network.add_host('other').callLater(1.0, print)
+    network.add_host("other").callLater(1.0, print)
     cancelled.cancel()
     assert list(host.getDelayedCalls()) == [early, late]
     early.reset(4.0)
     assert list(host.getDelayedCalls()) == [late, early]
 
 
-@pytest.mark.parametrize('delay', [-0.1, float('nan')])
+@pytest.mark.parametrize("delay", [-0.1, float("nan")])
 def test_a_delay_that_is_no_delay_is_refused(host: MemoryReactor, delay: float) -> None:
-    with pytest.raises(ValueError, match='cannot be delayed'):
+    with pytest.raises(ValueError, match="cannot be delayed"):
         host.callLater(delay, print)
 
 
@@ -142,12 +148,13 @@ def test_looping_calls_run_on_virtual_time(network: MemoryNetwork, host: MemoryR
 
 
 def test_advance_does_not_go_backwards(network: MemoryNetwork) -> None:
-    with pytest.raises(ValueError, match='cannot advance'):
+    with pytest.raises(ValueError, match="cannot advance"):
         network.advance(-1.0)
 
 
 def test_calls_from_another_thread_run_in_the_thread_of_the_network_in_their_order(
-        network: MemoryNetwork, host: MemoryReactor) -> None:
+    network: MemoryNetwork, host: MemoryReactor
+) -> None:
     seen = []
 
     def work() -> None:
@@ -162,25 +169,24 @@ def test_calls_from_another_thread_run_in_the_thread_of_the_network_in_their_ord
     assert seen == [(number, threading.get_ident()) for number in range(1000)]
 
 
-def test_calls_from_thread_are_not_made_within_the_running_event(
-        network: MemoryNetwork, host: MemoryReactor) -> None:
+def test_calls_from_thread_are_not_made_within_the_running_event(network: MemoryNetwork, host: MemoryReactor) -> None:
     seen = []
 
     def event() -> None:
-        host.callFromThread(seen.append, 'later')
-        seen.append('event')
+        host.callFromThread(seen.append, "later")
+        seen.append("event")
 
     host.callLater(0, event)
     network.run_idle()
-    assert seen == ['event', 'later']
+    assert seen == ["event", "later"]
 
 
 def test_run_idle_waits_for_no_timer(network: MemoryNetwork, host: MemoryReactor) -> None:
     seen: list[str] = []
-    host.callLater(10.0, seen.append, 'timer')
-    host.callLater(0.0, seen.append, 'due')
+    host.callLater(10.0, seen.append, "timer")
+    host.callLater(0.0, seen.append, "due")
     network.run_idle()
-    assert seen == ['due']
+    assert seen == ["due"]
     assert network.now == network.start_time
 
 
@@ -190,7 +196,7 @@ def test_a_call_that_repeats_itself_at_once_is_a_livelock(network: MemoryNetwork
 
     network.clock.event_limit = 5000
     host.callLater(0, again_and_again)
-    with pytest.raises(LivelockError, match=r'5000 events ran in 0 virtual seconds(.|\n)*host: .*again_and_again'):
+    with pytest.raises(LivelockError, match=r"5000 events ran in 0 virtual seconds(.|\n)*host: .*again_and_again"):
         network.run_until(lambda: False)
 
 
@@ -205,6 +211,6 @@ def test_the_limit_counts_the_events_of_one_run_only(network: MemoryNetwork, hos
 
 def test_the_network_is_not_run_inside_an_event(network: MemoryNetwork, host: MemoryReactor) -> None:
     host.callLater(0, network.run_idle)
-    with pytest.raises(RuntimeError, match='events cannot run inside an event'):
+    with pytest.raises(RuntimeError, match="events cannot run inside an event"):
         network.run_idle()
     network.run_idle()

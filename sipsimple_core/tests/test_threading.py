@@ -7,12 +7,13 @@ import textwrap
 import threading
 
 import pytest
-from sipsimple.realm import Realm, current_realm
-from sipsimple.result import Result
-from sipsimple.threading import call_in_sipsimple_thread, run_in_sipsimple_thread, run_in_thread
 from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+
+from sipsimple.realm import Realm, current_realm
+from sipsimple.result import Result
+from sipsimple.threading import call_in_sipsimple_thread, run_in_sipsimple_thread, run_in_thread
 
 
 class ThreadReactor:
@@ -84,14 +85,14 @@ def in_thread(function, *args):
 def run_python(source, *args):
     """Run a program in a process of its own; returns what it printed."""
     process = subprocess.run(
-        [sys.executable, '-c', textwrap.dedent(source), *args],
+        [sys.executable, "-c", textwrap.dedent(source), *args],
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    assert process.stderr == ''
+    assert process.stderr == ""
     return process.stdout.split()
 
 
@@ -100,14 +101,14 @@ def run_python(source, *args):
 
 def test_call_happens_at_once_without_a_reactor():
     seen = []
-    assert run_in_sipsimple_thread(seen.append)('now') is None
-    assert seen == ['now']
+    assert run_in_sipsimple_thread(seen.append)("now") is None
+    assert seen == ["now"]
 
 
 def test_call_happens_at_once_in_the_reactor_thread(reactor):
     seen = []
-    run_in_sipsimple_thread(seen.append)('now')
-    assert seen == ['now']
+    run_in_sipsimple_thread(seen.append)("now")
+    assert seen == ["now"]
     with pytest.raises(ZeroDivisionError):
         call_in_sipsimple_thread(lambda: 1 / 0)
 
@@ -117,21 +118,21 @@ def test_call_from_another_thread_happens_in_the_reactor_thread_in_order(reactor
     seen = []
 
     @run_in_sipsimple_thread
-    def note(value, *, suffix=''):
+    def note(value, *, suffix=""):
         seen.append((value + suffix, threading.get_ident()))
 
     def call():
-        note('a')
-        note('b', suffix='!')
+        note("a")
+        note("b", suffix="!")
 
     in_thread(call)()
     assert seen == []
     reactor.serve(2)
-    assert seen == [('a', threading.get_ident()), ('b!', threading.get_ident())]
+    assert seen == [("a", threading.get_ident()), ("b!", threading.get_ident())]
 
 
 def test_call_from_another_thread_keeps_the_realm():
-    realm = Realm('alice')
+    realm = Realm("alice")
     realm.reactor = reactor = ThreadReactor()
     seen = []
 
@@ -147,7 +148,7 @@ def test_call_from_another_thread_that_raises_is_logged(reactor, caplog):
     in_thread(call_in_sipsimple_thread, lambda: 1 / 0)()
     reactor.serve()
     (record,) = caplog.records
-    assert record.name == 'sipsimple.threading'
+    assert record.name == "sipsimple.threading"
     assert record.exc_info[0] is ZeroDivisionError
 
 
@@ -180,7 +181,7 @@ def test_errors_of_blocking_work_come_back(reactor):
 
 
 def test_blocking_work_needs_a_reactor():
-    with pytest.raises(RuntimeError, match='SIPApplication is not started'):
+    with pytest.raises(RuntimeError, match="SIPApplication is not started"):
         run_in_thread(print)()
 
 
@@ -215,7 +216,7 @@ def test_reactor_thread():
         assert [thread.name for thread in threading.enumerate()].count('sipsimple') == 1
         print(names[0][0], names[0][1], names[1], type(reactor).__module__)
     """)
-    assert printed[:3] == ['sipsimple', 'True', 'True']
+    assert printed[:3] == ["sipsimple", "True", "True"]
 
 
 def test_reactor_thread_stops_its_pool_and_triggers_at_exit():
@@ -232,7 +233,7 @@ def test_reactor_thread_stops_its_pool_and_triggers_at_exit():
         assert ready.wait(10)
         print('main')
     """)
-    assert printed == ['main', 'shutdown']
+    assert printed == ["main", "shutdown"]
 
 
 def test_reactor_that_runs_already_is_used():
@@ -252,7 +253,7 @@ def test_reactor_that_runs_already_is_used():
         reactor.callWhenRunning(main)
         reactor.run()
     """)
-    assert printed == ['used']
+    assert printed == ["used"]
 
 
 def test_reactor_that_was_stopped_is_refused():
@@ -267,10 +268,10 @@ def test_reactor_that_was_stopped_is_refused():
         except RuntimeError as error:
             print('refused')
     """)
-    assert printed == ['refused']
+    assert printed == ["refused"]
 
 
-@pytest.mark.parametrize('started', ['started', 'not-started'])
+@pytest.mark.parametrize("started", ["started", "not-started"])
 def test_asyncio_reactor_is_used(started):
     """An asyncio reactor on a running loop is used, in the loop's thread, whoever calls."""
     printed = run_python(
@@ -300,7 +301,7 @@ def test_asyncio_reactor_is_used(started):
         """,
         started,
     )
-    assert printed == ['result']
+    assert printed == ["result"]
 
 
 def test_results_across_real_threads():
@@ -335,7 +336,7 @@ def test_results_across_real_threads():
         call_in_sipsimple_thread(blocking)
         assert done.wait(10)
     """)
-    assert printed == ['waited', 'awaited', 'called', 'True', 'refused']
+    assert printed == ["waited", "awaited", "called", "True", "refused"]
 
 
 # results
@@ -344,42 +345,38 @@ def test_results_across_real_threads():
 def test_result_of_a_value_an_error_and_a_deferred():
     got = []
     Result.of(lambda x: x + 1, 1).addCallback(got.append)
-    Result.of(lambda: succeed('later')).addCallback(got.append)
+    Result.of(lambda: succeed("later")).addCallback(got.append)
     Result.of(lambda: 1 / 0).addErrback(lambda failure: got.append(failure.check(ZeroDivisionError)))
-    Result.of(lambda: fail(LookupError('x'))).addErrback(
-        lambda failure: got.append(failure.check(LookupError))
-    )
-    assert got == [2, 'later', ZeroDivisionError, LookupError]
+    Result.of(lambda: fail(LookupError("x"))).addErrback(lambda failure: got.append(failure.check(LookupError)))
+    assert got == [2, "later", ZeroDivisionError, LookupError]
 
 
 def test_every_callback_gets_the_outcome_itself():
     got = []
     result = Result()
-    result.addCallback(lambda value: got.append(value) or 'changed').addCallback(got.append).addBoth(
-        got.append
-    )
+    result.addCallback(lambda value: got.append(value) or "changed").addCallback(got.append).addBoth(got.append)
     result.addErrback(got.append)
     assert not result.done
-    result.succeed('value')
+    result.succeed("value")
     result.addCallback(got.append)
-    assert got == ['value'] * 4
+    assert got == ["value"] * 4
     assert result.done
-    assert result.wait(0) == 'value'
+    assert result.wait(0) == "value"
 
 
 def test_callback_that_raises_is_logged_and_disturbs_nobody(caplog):
     got = []
     result = Result()
     result.addCallback(lambda _: 1 / 0).addCallback(got.append)
-    result.succeed('value')
-    assert got == ['value']
-    assert 'ZeroDivisionError' in caplog.text
+    result.succeed("value")
+    assert got == ["value"]
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_result_is_settled_once():
     result = Result()
-    result.fail(LookupError('first'))
-    with pytest.raises(RuntimeError, match='settled already'):
+    result.fail(LookupError("first"))
+    with pytest.raises(RuntimeError, match="settled already"):
         result.succeed(1)
     with pytest.raises(LookupError):
         result.wait(0)
@@ -389,22 +386,22 @@ def test_wait_ends_in_time():
     result = Result()
     with pytest.raises(TimeoutError):
         result.wait(0.01)
-    assert 'pending' in repr(result)
+    assert "pending" in repr(result)
 
 
 def test_wait_in_the_reactor_thread_is_refused(reactor):
     """Green threads: in the reactor's thread wait() raises instead of a deadlock, each time."""
     result = Result()
-    with pytest.raises(RuntimeError, match='block the reactor thread'):
+    with pytest.raises(RuntimeError, match="block the reactor thread"):
         result.wait(1)
     result.succeed(1)
-    with pytest.raises(RuntimeError, match='block the reactor thread'):
+    with pytest.raises(RuntimeError, match="block the reactor thread"):
         result.wait(1)
 
 
 def test_wait_in_another_thread(reactor):
     """Green threads: wait() returns or raises the outcome in any other thread."""
-    for settle, expected in ((lambda r: r.succeed(5), 5), (lambda r: r.fail(LookupError('no')), LookupError)):
+    for settle, expected in ((lambda r: r.succeed(5), 5), (lambda r: r.fail(LookupError("no")), LookupError)):
         result = Result()
         join = in_thread(result.wait, 5)
         settle(result)
@@ -419,7 +416,7 @@ def test_await_in_a_coroutine_driven_by_twisted(reactor):
     """Green threads: it can be awaited in a coroutine."""
     clock, got = Clock(), []
     operation = Deferred()
-    clock.callLater(3, operation.callback, 'value')
+    clock.callLater(3, operation.callback, "value")
 
     async def main():
         return await Result.of(lambda: operation)
@@ -427,7 +424,7 @@ def test_await_in_a_coroutine_driven_by_twisted(reactor):
     ensureDeferred(main()).addCallback(got.append)
     assert got == []
     clock.advance(3)
-    assert got == ['value']
+    assert got == ["value"]
 
 
 def test_await_in_asyncio():
@@ -449,13 +446,13 @@ def test_await_in_asyncio():
 
     async def main():
         results = []
-        results.append(await asyncio.wait_for(Result.of(lambda: 'value'), 5))
+        results.append(await asyncio.wait_for(Result.of(lambda: "value"), 5))
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(Result.of(lambda: 1 / 0), 5)
         return results
 
     try:
-        assert asyncio.run(main()) == ['value']
+        assert asyncio.run(main()) == ["value"]
     finally:
         stop.set()
         thread.join(5)
@@ -463,12 +460,12 @@ def test_await_in_asyncio():
 
 def test_await_of_a_settled_result():
     result = Result()
-    result.succeed('value')
+    result.succeed("value")
 
     async def main():
         return await result
 
-    assert asyncio.run(main()) == 'value'
+    assert asyncio.run(main()) == "value"
 
 
 def test_awaiting_asyncio_task_may_be_cancelled():

@@ -4,6 +4,7 @@ import logging
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sipsimple.core.protocol.timers import COMPACTION_FLOOR, TimerHeap
 
 

@@ -4,6 +4,7 @@ from functools import partial
 from itertools import product
 
 import pytest
+
 from sipsimple.core.protocol.client_transaction import InviteClientTransaction, NonInviteClientTransaction
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.server_transaction import InviteServerTransaction, NonInviteServerTransaction

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.timers import TimerHeap
 from sipsimple.core.protocol.transaction import State

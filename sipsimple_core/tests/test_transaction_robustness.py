@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.timers import TimerHeap
 from sipsimple.core.protocol.transaction_layer import TransactionLayer

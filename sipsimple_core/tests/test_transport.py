@@ -4,6 +4,9 @@ import errno
 import time
 
 import pytest
+from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
+from twisted.internet.selectreactor import SelectReactor
+
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.timers import TimerHeap
 from sipsimple.core.protocol.transaction_layer import TransactionLayer
@@ -14,8 +17,6 @@ from sipsimple.core.transport.udp import is_keepalive, is_stun
 from sipsimple.core.wire.message import SIPRequest, make_response
 from sipsimple.core.wire.parser import parse_message
 from sipsimple.testing.network import MemoryNetwork
-from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
-from twisted.internet.selectreactor import SelectReactor
 
 STUN = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + b"t" * 12
 

@@ -7,6 +7,9 @@ import weakref
 from typing import Any, ClassVar
 
 import pytest
+from twisted.internet.protocol import ClientFactory, Protocol
+from zope.interface.verify import verifyObject
+
 from msrplib.limits import Limits
 from msrplib.session import MSRPSession
 from sipsimple.configuration.settings import SIPSimpleSettings
@@ -17,8 +20,6 @@ from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
 from sipsimple.streams.msrp.base import CLOSE_GRACE, START_TIMEOUT
 from sipsimple.streams.msrp.states import STATES, StreamEvent, StreamState
 from sipsimple.streams.msrp.testing import StreamPair
-from twisted.internet.protocol import ClientFactory, Protocol
-from zope.interface.verify import verifyObject
 
 
 class _Plain(MSRPStreamBase):

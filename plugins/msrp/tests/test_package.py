@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from sipsimple.configuration import SettingsObject
 from sipsimple.streams import MediaStreamRegistry
 from sipsimple.streams.msrp import plugin

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sipsimple.core import FrozenSDPSession, SDPAttribute, SDPMediaStream, SDPSession
 from sipsimple.streams.msrp.sdp import (
     DIRECTIONS,

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.streams.msrp import LogLevel, MSRPStreamBase, MSRPTransport, MSRPTransportError
 from sipsimple.streams.msrp.plugin import sipsimple_application_services

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sipsimple.core.wire.uri import SIPURI, FrozenSIPURI
 from sipsimple.streams.chat.cpim import (
     MAX_HEADER_OCTETS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.streams.chat import ChatStream
 from sipsimple.testing.agent import UserAgent

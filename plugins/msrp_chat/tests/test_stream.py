@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from msrplib.protocol import MSRPData
 from sipsimple.core import SDPAttribute
 from sipsimple.session import IllegalStateError

@@ -5,4 +5,4 @@ from sipsimple.account.contact import ContactURIFactory
 from sipsimple.account.manager import AccountManager
 from sipsimple.account.services import AccountService
 
-__all__ = ['Account', 'AccountManager', 'AccountService', 'BaseAccount', 'ContactURIFactory']
+__all__ = ["Account", "AccountManager", "AccountService", "BaseAccount", "ContactURIFactory"]

@@ -16,10 +16,11 @@ from sipsimple.configuration.settings_object import SettingsObject, SettingsObje
 from sipsimple.notification import NotificationCenter
 
 if TYPE_CHECKING:
-    from sipsimple.core import SIPURI, Credentials
     from twisted.internet.defer import Deferred
 
-__all__ = ['Account', 'BaseAccount']
+    from sipsimple.core import SIPURI, Credentials
+
+__all__ = ["Account", "BaseAccount"]
 
 
 class BaseAccount(SettingsObject):
@@ -30,9 +31,9 @@ class BaseAccount(SettingsObject):
     `DidDeactivate`.
     """
 
-    enabled = Setting(bool, False, doc='Use the account. Without it none of its functions runs.')
+    enabled = Setting(bool, False, doc="Use the account. Without it none of its functions runs.")
     display_name = Setting(
-        HeaderText, None, nillable=True, doc='The name of the user, which others see; None: they see none.'
+        HeaderText, None, nillable=True, doc="The name of the user, which others see; None: they see none."
     )
 
     if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class BaseAccount(SettingsObject):
 
     def _activate(self) -> None:
         center = NotificationCenter()
-        center.post_notification('SIPAccountWillActivate', sender=self)
+        center.post_notification("SIPAccountWillActivate", sender=self)
         self._services.start(self._all_services())
-        center.post_notification('SIPAccountDidActivate', sender=self)
+        center.post_notification("SIPAccountDidActivate", sender=self)
 
     def _all_services(self) -> Iterator[AccountService]:
         from sipsimple.plugins import PluginManager
@@ -96,11 +97,11 @@ class BaseAccount(SettingsObject):
             yield from services
 
     def _deactivate(self) -> Deferred[object]:
-        NotificationCenter().post_notification('SIPAccountWillDeactivate', sender=self)
+        NotificationCenter().post_notification("SIPAccountWillDeactivate", sender=self)
         return self._services.stop().addCallback(self._deactivated)
 
     def _deactivated(self, _: Any) -> None:
-        NotificationCenter().post_notification('SIPAccountDidDeactivate', sender=self)
+        NotificationCenter().post_notification("SIPAccountDidDeactivate", sender=self)
 
 
 class Account(BaseAccount):
@@ -111,7 +112,7 @@ class Account(BaseAccount):
     removes it. Raises ValueError if the id is no SIP address.
     """
 
-    __group__ = 'Accounts'
+    __group__ = "Accounts"
     __id__ = SettingsObjectID(type=SIPAddress)
 
     id: SettingsObjectID[SIPAddress] = __id__
@@ -134,8 +135,8 @@ class Account(BaseAccount):
         from sipsimple.core import Credentials
         from sipsimple.core.wire.escapes import unescape
 
-        username = self.saved_value('auth.username') or unescape(self.id.username)
-        key = (username, self.saved_value('auth.password'))
+        username = self.saved_value("auth.username") or unescape(self.id.username)
+        key = (username, self.saved_value("auth.password"))
         if self._credentials is None or self._credentials[0] != key:
             self._credentials = (key, Credentials(*key))
         return self._credentials[1]

@@ -13,7 +13,7 @@ from sipsimple.util import Route
 if TYPE_CHECKING:
     from sipsimple.core import SIPURI
 
-__all__ = ['ContactURIFactory']
+__all__ = ["ContactURIFactory"]
 
 USERNAME_LENGTH = 8
 
@@ -25,19 +25,19 @@ class ContactURIFactory:
     known to be for this account. Raises ValueError if the username given can't stand in a SIP URI.
     """
 
-    __slots__ = ('username',)
+    __slots__ = ("username",)
 
     username: str
 
     def __init__(self, username: str | None = None) -> None:
         if username is None:
-            username = ''.join(SystemRandom().choices(string.ascii_lowercase, k=USERNAME_LENGTH))
+            username = "".join(SystemRandom().choices(string.ascii_lowercase, k=USERNAME_LENGTH))
         elif not isinstance(username, str) or not is_sip_user(username):
-            raise ValueError(f'{username!r} can not be the user part of a SIP URI')
+            raise ValueError(f"{username!r} can not be the user part of a SIP URI")
         self.username = username
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(username={self.username})'
+        return f"{type(self).__name__}(username={self.username})"
 
     def __getitem__(self, key: str | Route) -> SIPURI:
         """The SIPURI for a transport, or for what is sent over a route: with the local address that leads
@@ -54,7 +54,7 @@ class ContactURIFactory:
         elif isinstance(key, str):
             transport, towards = str(SIPTransport(key)), None
         else:
-            raise TypeError(f'a contact is indexed by a transport or a Route, not by {type(key).__name__}')
+            raise TypeError(f"a contact is indexed by a transport or a Route, not by {type(key).__name__}")
         host, port = Engine().local_address(transport, towards)
-        parameters = None if transport == 'udp' else {'transport': transport}
+        parameters = None if transport == "udp" else {"transport": transport}
         return SIPURI(host, user=self.username, port=port, parameters=parameters)

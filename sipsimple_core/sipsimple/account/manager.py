@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from zope.interface import implementer
+
 from sipsimple.account.account import Account, BaseAccount
 from sipsimple.configuration.datatypes import SIPAddress
 from sipsimple.configuration.manager import ConfigurationManager
@@ -18,22 +20,22 @@ from sipsimple.notification import (
     NotificationDispatcher,
 )
 from sipsimple.realm import Singleton
-from zope.interface import implementer
 
 if TYPE_CHECKING:
-    from sipsimple.core import SIPURI
     from twisted.internet.defer import Deferred
 
-__all__ = ['AccountManager']
+    from sipsimple.core import SIPURI
 
-log = logging.getLogger('sipsimple.account')
+__all__ = ["AccountManager"]
+
+log = logging.getLogger("sipsimple.account")
 
 OBSERVED = (
-    'CFGSettingsObjectWasActivated',
-    'CFGSettingsObjectWasDeleted',
-    'CFGSettingsObjectDidChange',
-    'SIPEngineDidStart',
-    'SIPEngineWillEnd',
+    "CFGSettingsObjectWasActivated",
+    "CFGSettingsObjectWasDeleted",
+    "CFGSettingsObjectDidChange",
+    "SIPEngineDidStart",
+    "SIPEngineWillEnd",
 )
 
 
@@ -118,10 +120,10 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
                 try:
                     account = account_type(name)
                 except ValueError as error:
-                    log.warning('A stored account is ignored: %s', error)
+                    log.warning("A stored account is ignored: %s", error)
                     continue
                 if account.id != name:
-                    log.warning('The stored account %s is ignored: its id has to be written %s', name, account.id)
+                    log.warning("The stored account %s is ignored: its id has to be written %s", name, account.id)
                     continue
                 yield account
 
@@ -131,21 +133,21 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         if not self._started:
             from sipsimple.session.errors import IllegalStateError
 
-            raise IllegalStateError('not started', ('started',), f'AccountManager.{action}')
+            raise IllegalStateError("not started", ("started",), f"AccountManager.{action}")
 
     def has_account(self, id: str) -> bool:
         """Whether there is an account with that id (ACC-007)."""
-        self._check_started('has_account')
+        self._check_started("has_account")
         return id in self._accounts
 
     def get_account(self, id: str) -> BaseAccount:
         """The account with that id (ACC-008). Raises KeyError if there is none."""
-        self._check_started('get_account')
+        self._check_started("get_account")
         return self._accounts[id]
 
     def get_accounts(self) -> list[BaseAccount]:
         """All accounts, enabled or not (ACC-009)."""
-        self._check_started('get_accounts')
+        self._check_started("get_accounts")
         return list(self._accounts.values())
 
     def iter_accounts(self) -> Iterator[BaseAccount]:
@@ -157,12 +159,12 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
 
         That is the one whose contact has that user part, or else the one whose id the URI names.
         """
-        self._check_started('find_account')
-        user = getattr(contact_uri, 'user', None)
+        self._check_started("find_account")
+        user = getattr(contact_uri, "user", None)
         if not user:
             return None
         account = self._by_contact.get(user) or self._accounts.get(_address(user, contact_uri.host))
-        return account if account is not None and account.saved_value('enabled') else None
+        return account if account is not None and account.saved_value("enabled") else None
 
     def find_account_for_request(self, request_uri: SIPURI, to_uri: SIPURI | None = None) -> BaseAccount | None:
         """The account that an incoming request is for, None if there is none: it deserves a 404.
@@ -184,33 +186,33 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         account takes its place. Setting it raises ValueError if the account is not enabled, or not one of
         ours.
         """
-        self._check_started('default_account')
-        account = self._accounts.get(SIPSimpleSettings().saved_value('default_account') or '')
-        return account if account is not None and account.saved_value('enabled') else None
+        self._check_started("default_account")
+        account = self._accounts.get(SIPSimpleSettings().saved_value("default_account") or "")
+        return account if account is not None and account.saved_value("enabled") else None
 
     @default_account.setter
     def default_account(self, account: BaseAccount | None) -> None:
-        self._check_started('default_account')
+        self._check_started("default_account")
         if account is not None:
             if self._accounts.get(account.id) is not account:
-                raise ValueError(f'{account!r} is not known to the AccountManager')
-            if not account.saved_value('enabled'):
-                raise ValueError(f'{account!r} is not enabled, so it can not be the default account')
-        SIPSimpleSettings().save_setting('default_account', None if account is None else account.id)
+                raise ValueError(f"{account!r} is not known to the AccountManager")
+            if not account.saved_value("enabled"):
+                raise ValueError(f"{account!r} is not enabled, so it can not be the default account")
+        SIPSimpleSettings().save_setting("default_account", None if account is None else account.id)
 
     def _choose_default(self) -> None:
         """See that the default account is an enabled one, if there is any, and tell if it is another one."""
         settings = SIPSimpleSettings()
         chosen = self.default_account
         if chosen is None:
-            chosen = next((a for a in self._accounts.values() if a.saved_value('enabled')), None)
+            chosen = next((a for a in self._accounts.values() if a.saved_value("enabled")), None)
         chosen_id = None if chosen is None else chosen.id
-        if settings.saved_value('default_account') != chosen_id:
-            settings.save_setting('default_account', chosen_id)
+        if settings.saved_value("default_account") != chosen_id:
+            settings.save_setting("default_account", chosen_id)
         former = self._known_default
         if chosen is not former:
             self._known_default = chosen
-            self._post('SIPAccountManagerDidChangeDefaultAccount', old_account=former, account=chosen)
+            self._post("SIPAccountManagerDidChangeDefaultAccount", old_account=former, account=chosen)
 
     # Accounts that come, change and go
 
@@ -218,7 +220,7 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         if self._accounts.get(account.id) is not account:
             self._accounts[account.id] = account
             self._by_contact[account.contact.username] = account
-            self._post('SIPAccountManagerDidAddAccount', account=account)
+            self._post("SIPAccountManagerDidAddAccount", account=account)
         self._update_activation(account)
 
     def _remove(self, account: BaseAccount) -> None:
@@ -226,10 +228,10 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         del self._by_contact[account.contact.username]
         self._leaving.append(account)
         account.deactivated().addCallback(lambda _: self._leaving.remove(account))
-        self._post('SIPAccountManagerDidRemoveAccount', account=account)
+        self._post("SIPAccountManagerDidRemoveAccount", account=account)
 
     def _update_activation(self, account: BaseAccount) -> None:
-        account.set_active(self._engine_runs and account.saved_value('enabled'))
+        account.set_active(self._engine_runs and account.saved_value("enabled"))
 
     def _post(self, name: str, **fields: Any) -> None:
         NotificationCenter().post_notification(name, sender=self, data=NotificationData(**fields))
@@ -250,11 +252,11 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         sender, modified = notification.sender, notification.data.modified
         if isinstance(sender, BaseAccount):
             if self._accounts.get(sender.id) is sender:
-                if 'enabled' in modified:
+                if "enabled" in modified:
                     self._update_activation(sender)
                     self._choose_default()
                 sender.settings_changed(modified)
-        elif isinstance(sender, SIPSimpleSettings) and 'default_account' in modified:
+        elif isinstance(sender, SIPSimpleSettings) and "default_account" in modified:
             self._choose_default()
 
     def _NH_SIPEngineDidStart(self, notification: Notification) -> None:
@@ -271,6 +273,6 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
 def _address(user: str, host: str) -> str:
     """The id of the account that a URI with that user and host names, '' if none can be."""
     try:
-        return SIPAddress(f'{user}@[{host}]' if ':' in host else f'{user}@{host}')
+        return SIPAddress(f"{user}@[{host}]" if ":" in host else f"{user}@{host}")
     except ValueError:
-        return ''
+        return ""

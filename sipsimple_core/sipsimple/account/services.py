@@ -15,13 +15,14 @@ from sipsimple.account.switch import Switch
 from sipsimple.realm import current_realm
 
 if TYPE_CHECKING:
-    from sipsimple.account.account import BaseAccount
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
-__all__ = ['SERVICE_STOP_TIMEOUT', 'AccountService', 'AccountServices']
+    from sipsimple.account.account import BaseAccount
 
-log = logging.getLogger('sipsimple.account')
+__all__ = ["SERVICE_STOP_TIMEOUT", "AccountService", "AccountServices"]
+
+log = logging.getLogger("sipsimple.account")
 
 SERVICE_STOP_TIMEOUT = 5.0
 """Seconds that a function has to end (to unregister, say) before the account goes on without it (APP-030, APP-031)."""
@@ -44,12 +45,12 @@ class AccountService(Protocol):
 class _RunningService:
     """A service and its switch."""
 
-    __slots__ = ('_started', 'account', 'enabled_setting', 'service', 'switch')
+    __slots__ = ("_started", "account", "enabled_setting", "service", "switch")
 
     def __init__(self, account: BaseAccount, service: AccountService) -> None:
         self.account = account
         self.service = service
-        self.enabled_setting: str | None = getattr(service, 'enabled_setting', None)
+        self.enabled_setting: str | None = getattr(service, "enabled_setting", None)
         self.switch = Switch(self._start, self._stop)
         self._started = False
 
@@ -61,7 +62,7 @@ class _RunningService:
         try:
             self.service.start()
         except Exception:
-            log.exception('%s of the account %s could not be started', self._name, self.account.id)
+            log.exception("%s of the account %s could not be started", self._name, self.account.id)
         else:
             self._started = True
 
@@ -82,14 +83,14 @@ class _RunningService:
 
         if isinstance(failure.value, TimeoutError):
             log.warning(
-                '%s of the account %s did not end in %g seconds',
+                "%s of the account %s did not end in %g seconds",
                 self._name,
                 self.account.id,
                 SERVICE_STOP_TIMEOUT,
             )
         else:
             error = failure.value
-            log.error('%s of the account %s could not be stopped', self._name, self.account.id, exc_info=error)
+            log.error("%s of the account %s could not be stopped", self._name, self.account.id, exc_info=error)
 
     @property
     def _name(self) -> str:
@@ -99,7 +100,7 @@ class _RunningService:
 class AccountServices:
     """The functions of one account while it is active."""
 
-    __slots__ = ('_account', '_running')
+    __slots__ = ("_account", "_running")
 
     def __init__(self, account: BaseAccount) -> None:
         self._account = account
@@ -112,7 +113,7 @@ class AccountServices:
             try:
                 wanted = running.is_wanted
             except AttributeError as error:
-                log.error('%s of the account %s is left out: %s', type(service).__name__, self._account.id, error)
+                log.error("%s of the account %s is left out: %s", type(service).__name__, self._account.id, error)
                 continue
             self._running.append(running)
             running.switch.set(wanted)

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-__all__ = ['Switch', 'SwitchState']
+__all__ = ["Switch", "SwitchState"]
 
 
 class SwitchState(Enum):
-    OFF = 'off'
-    ON = 'on'
-    ENDING = 'ending'
-    RESTARTING = 'restarting'
+    OFF = "off"
+    ON = "on"
+    ENDING = "ending"
+    RESTARTING = "restarting"
 
 
 class SwitchEvent(Enum):
-    WANTED = 'wanted'
-    UNWANTED = 'unwanted'
-    ENDED = 'ended'
+    WANTED = "wanted"
+    UNWANTED = "unwanted"
+    ENDED = "ended"
 
 
 TRANSITIONS: dict[SwitchState, dict[SwitchEvent, SwitchState]] = {
@@ -62,7 +62,7 @@ class Switch:
     Both are called in the reactor's thread, never at the same time, and must not fail; nor may the Deferred.
     """
 
-    __slots__ = ('_turn_off', '_turn_on', '_waiting', 'state')
+    __slots__ = ("_turn_off", "_turn_on", "_waiting", "state")
 
     def __init__(self, turn_on: Callable[[], object], turn_off: Callable[[], Deferred[object]]) -> None:
         self.state = SwitchState.OFF

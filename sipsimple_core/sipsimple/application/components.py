@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.python.failure import Failure
+
 from sipsimple.account import AccountManager
 from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.core.engine import Engine, EngineError
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.plugins import Plugin, PluginManager
 from sipsimple.session import SessionManager
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
     from sipsimple.application.application import SIPApplication

@@ -12,6 +12,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import twisted.internet.default  # noqa: F401  (what a reactor consists of, so that start() need not load it)
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.python.failure import Failure
+
 from sipsimple.application import notifications as _notifications  # noqa: F401
 from sipsimple.application.components import Component, components
 from sipsimple.application.states import APPLICATION_STATES, RUNNING, ApplicationEvent, ApplicationState
@@ -21,8 +24,6 @@ from sipsimple.notification import NotificationCenter
 from sipsimple.realm import Singleton, current_realm
 from sipsimple.session import IllegalStateError
 from sipsimple.threading import start_reactor_thread
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
-from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
     from sipsimple.application.application import SIPApplication

@@ -45,7 +45,7 @@ class MemoryBackend:
         self._data: ConfigurationData = {}
 
     def __repr__(self) -> str:
-        return f'<MemoryBackend with {len(self._data)} entries>'
+        return f"<MemoryBackend with {len(self._data)} entries>"
 
     def load(self) -> ConfigurationData:
         data: ConfigurationData = copy_tree(self._data)

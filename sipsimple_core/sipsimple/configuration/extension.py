@@ -16,7 +16,7 @@ from sipsimple.configuration.group import (
 )
 from sipsimple.configuration.setting import Setting
 
-log = logging.getLogger('sipsimple.configuration')
+log = logging.getLogger("sipsimple.configuration")
 
 if TYPE_CHECKING:
     from sipsimple.configuration.settings_object import SettingsObject
@@ -57,7 +57,7 @@ class SettingsObjectExtension:
             cls.extended_classes = extends if isinstance(extends, tuple) else (extends,)
 
     def __init__(self) -> None:
-        raise TypeError('an extension is not instantiated: it is registered with the class that it extends')
+        raise TypeError("an extension is not instantiated: it is registered with the class that it extends")
 
     @classmethod
     def of(cls, settings_object: SettingsObject) -> Self:
@@ -69,7 +69,7 @@ class SettingsObjectExtension:
         """The settings that this extension adds or changes, with their dotted names."""
         for name, attribute in _contents(cls).items():
             if isinstance(attribute, SettingsGroup):
-                yield from type(attribute).iter_settings(f'{name}.')
+                yield from type(attribute).iter_settings(f"{name}.")
             elif isinstance(attribute, Setting):
                 yield name, attribute
 
@@ -110,12 +110,12 @@ def register_plugin_settings() -> None:
     from sipsimple.plugins import PluginManager
 
     manager = PluginManager()
-    for plugin, result in manager.call_each('sipsimple_settings'):
+    for plugin, result in manager.call_each("sipsimple_settings"):
         try:
             for extended, extension in _registrations(result):
                 register_with(extended, extension)
         except (ValueError, TypeError) as error:
-            manager.report(plugin, f'its settings cannot be added: {error}', error)
+            manager.report(plugin, f"its settings cannot be added: {error}", error)
 
 
 def _registrations(result: Any) -> Iterator[tuple[Extended, type[SettingsObjectExtension]]]:
@@ -128,18 +128,18 @@ def _registrations(result: Any) -> Iterator[tuple[Extended, type[SettingsObjectE
             for extended in item.extended_classes:
                 yield extended, item
         else:
-            raise TypeError(f'{item!r} does not say what it extends')
+            raise TypeError(f"{item!r} does not say what it extends")
 
 
 def apply_extension(cls: type[SettingsObject], extension: type[SettingsObjectExtension]) -> bool:
     """Add the extension's settings to the class. False if they were there already."""
     if not (isinstance(extension, type) and issubclass(extension, SettingsObjectExtension)):
-        raise TypeError(f'{extension!r} is not a SettingsObjectExtension')
+        raise TypeError(f"{extension!r} is not a SettingsObjectExtension")
     with _lock:
         if any(extension in _registered.get(base, ()) for base in cls.__mro__):
             return False
         added = {
-            name: _combine(f'{cls.__name__}.{name}', cls, name, attribute)
+            name: _combine(f"{cls.__name__}.{name}", cls, name, attribute)
             for name, attribute in _contents(extension).items()
         }
         for name, attribute in added.items():
@@ -157,17 +157,17 @@ def _contents(extension: type[SettingsObjectExtension]) -> dict[str, Any]:
         if issubclass(base, SettingsObjectExtension) and base is not SettingsObjectExtension:
             contents.update(vars(base))
     own = vars(SettingsObjectExtension)
-    return {name: attribute for name, attribute in contents.items() if not name.startswith('__') and name not in own}
+    return {name: attribute for name, attribute in contents.items() if not name.startswith("__") and name not in own}
 
 
 def _combine(path: str, cls: type[SettingsState], name: str, added: Any) -> Any:
     """What the class is to have under that name. Raises ValueError if the two don't go together."""
     if name in RESERVED_NAMES:
-        raise ValueError(f'{path}: that name is taken by the settings object')
+        raise ValueError(f"{path}: that name is taken by the settings object")
     existing = cls.declared().get(name)
     if existing is None:
         if hasattr(cls, name):
-            raise ValueError(f'{path} is there already, and is no setting')
+            raise ValueError(f"{path} is there already, and is no setting")
         return added
     if isinstance(existing, SettingsGroup) and isinstance(added, SettingsGroup):
         return _merged_group(path, type(existing), type(added))()
@@ -181,14 +181,14 @@ def _merged_group(path: str, existing: type[SettingsGroup], added: type[Settings
     if issubclass(existing, added):
         return existing
     contents = {
-        name: _combine(f'{path}.{name}', existing, name, attribute)
+        name: _combine(f"{path}.{name}", existing, name, attribute)
         for name, attribute in added.declared().items()
         if attribute is not existing.declared().get(name)
     }
     if issubclass(added, existing):
         return added
-    contents['__doc__'] = existing.__doc__
-    contents['__module__'] = existing.__module__
+    contents["__doc__"] = existing.__doc__
+    contents["__module__"] = existing.__module__
     return type(existing.__name__, (added, existing), contents)
 
 

@@ -9,9 +9,9 @@ from typing import Any, Self, overload
 
 from sipsimple.configuration.setting import UNSET, GeneratedSetting, ModifiedValue, Setting, to_stored
 
-log = logging.getLogger('sipsimple.configuration')
+log = logging.getLogger("sipsimple.configuration")
 
-Declared = dict[str, 'Setting[Any] | SettingsGroup']
+Declared = dict[str, "Setting[Any] | SettingsGroup"]
 
 _declared: dict[type, Declared] = {}
 
@@ -55,13 +55,13 @@ class SettingsState:
         return declared
 
     @classmethod
-    def iter_settings(cls, prefix: str = '') -> Iterator[tuple[str, Setting[Any]]]:
+    def iter_settings(cls, prefix: str = "") -> Iterator[tuple[str, Setting[Any]]]:
         """All settings of the class with their dotted names, those of the groups and of the extensions included."""
         for name, declared in cls.declared().items():
             if isinstance(declared, SettingsGroup):
-                yield from type(declared).iter_settings(f'{prefix}{name}.')
+                yield from type(declared).iter_settings(f"{prefix}{name}.")
             else:
-                yield f'{prefix}{name}', declared
+                yield f"{prefix}{name}", declared
 
     def _init_state(self, lock: Any) -> None:
         # By way of the instance's dictionary: a group refuses attributes that are no settings.
@@ -114,12 +114,12 @@ class SettingsState:
         for name, group in self._children():
             subtree = stored.get(name, {})
             if not isinstance(subtree, Mapping):
-                log.warning('%s: a group of settings was expected, it is ignored', self._path_of(name))
+                log.warning("%s: a group of settings was expected, it is ignored", self._path_of(name))
                 subtree = {}
             group._load(subtree)
 
     def _reject(self, name: str, value: Any, error: ValueError) -> None:
-        log.warning('%s: the stored value is ignored: %s', self._path_of(name), error)
+        log.warning("%s: the stored value is ignored: %s", self._path_of(name), error)
         self._rejected[name] = value
 
     def _merge_into(self, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class SettingsState:
     def _take_changes(self, prefix: str, only: str | None, modified: dict[str, ModifiedValue]) -> None:
         """Make what was assigned effective, and note in `modified` what differs by it."""
         for name, setting in self._settings():
-            if only is not None and only != f'{prefix}{name}':
+            if only is not None and only != f"{prefix}{name}":
                 continue
             old = self._saved.get(name, UNSET)
             new = self._values.get(name, UNSET)
@@ -157,9 +157,9 @@ class SettingsState:
                 self._saved[name] = new
             change = ModifiedValue(_effective(setting, old), _effective(setting, new))
             if change.old != change.new:
-                modified[f'{prefix}{name}'] = change
+                modified[f"{prefix}{name}"] = change
         for name, group in self._children():
-            group._take_changes(f'{prefix}{name}.', only, modified)
+            group._take_changes(f"{prefix}{name}.", only, modified)
 
     def _saved_value(self, name: str) -> Any:
         setting = self.declared()[name]
@@ -183,16 +183,16 @@ def _effective(setting: Setting[Any], value: Any) -> Any:
 
 RESERVED_NAMES = frozenset(
     {
-        'declared',
-        'delete',
-        'extensions',
-        'id',
-        'is_singleton',
-        'iter_settings',
-        'register_extension',
-        'save',
-        'save_setting',
-        'saved_value',
+        "declared",
+        "delete",
+        "extensions",
+        "id",
+        "is_singleton",
+        "iter_settings",
+        "register_extension",
+        "save",
+        "save_setting",
+        "saved_value",
     }
 )
 
@@ -205,7 +205,7 @@ def prepare_class(cls: type) -> None:
             attribute.__set_name__(cls, name)
             setattr(cls, name, attribute)
         if isinstance(attribute, Setting | SettingsGroup) and name in RESERVED_NAMES:
-            raise TypeError(f'{cls.__name__}.{name}: that name is taken by the settings object')
+            raise TypeError(f"{cls.__name__}.{name}: that name is taken by the settings object")
 
 
 class SettingsGroup(SettingsState):
@@ -228,13 +228,13 @@ class SettingsGroup(SettingsState):
         prepare_class(cls)
 
     def __init__(self) -> None:
-        vars(self).update(_parent=None, _name='')
+        vars(self).update(_parent=None, _name="")
         self._init_state(RLock())
 
     def __set_name__(self, owner: type, name: str) -> None:
-        if name.startswith('_'):
-            raise TypeError(f'{owner.__name__}.{name}: the name of a group does not start with an underscore')
-        vars(self)['_name'] = name
+        if name.startswith("_"):
+            raise TypeError(f"{owner.__name__}.{name}: the name of a group does not start with an underscore")
+        vars(self)["_name"] = name
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Self: ...
@@ -262,27 +262,27 @@ class SettingsGroup(SettingsState):
             if former is not None:
                 # An extension gave the group a new class: it is the same group, with the values that it had.
                 state = vars(former)
-                vars(group).update({name: state[name] for name in ('_values', '_saved', '_rejected', '_groups')})
+                vars(group).update({name: state[name] for name in ("_values", "_saved", "_rejected", "_groups")})
                 for child in group._groups.values():
-                    vars(child)['_parent'] = group
+                    vars(child)["_parent"] = group
             parent._groups[self._name] = group
             return group
 
     def __set__(self, instance: object, value: object) -> None:
-        raise AttributeError(f'{self._name} is a group of settings: assign to the settings in it')
+        raise AttributeError(f"{self._name} is a group of settings: assign to the settings in it")
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in self.declared():
-            raise AttributeError(f'{self._path_of(name)}: there is no such setting')
+            raise AttributeError(f"{self._path_of(name)}: there is no such setting")
         if self._parent is None:
-            raise AttributeError(f'{self._path_of(name)} belongs to a class: settings are set on objects')
+            raise AttributeError(f"{self._path_of(name)} belongs to a class: settings are set on objects")
         super().__setattr__(name, value)
 
     def _path_of(self, name: str) -> str:
         if self._parent is None:
-            return f'{type(self).__name__}.{name}'
-        return f'{self._parent._path_of(self._name)}.{name}'
+            return f"{type(self).__name__}.{name}"
+        return f"{self._parent._path_of(self._name)}.{name}"
 
     def __repr__(self) -> str:
         path = type(self).__name__ if self._parent is None else self._parent._path_of(self._name)
-        return f'<settings {path}: {", ".join(self.declared())}>'
+        return f"<settings {path}: {', '.join(self.declared())}>"

@@ -17,7 +17,7 @@ from sipsimple.realm import Singleton, current_realm
 if TYPE_CHECKING:
     from sipsimple.configuration.settings_object import SettingsObject
 
-log = logging.getLogger('sipsimple.configuration')
+log = logging.getLogger("sipsimple.configuration")
 
 Key = str | Iterable[str]
 
@@ -44,7 +44,7 @@ class ConfigurationManager(metaclass=Singleton):
         self._delivering = False
 
     def __repr__(self) -> str:
-        return f'<ConfigurationManager {"started" if self.started else "not started"}>'
+        return f"<ConfigurationManager {'started' if self.started else 'not started'}>"
 
     @property
     def started(self) -> bool:
@@ -54,7 +54,7 @@ class ConfigurationManager(metaclass=Singleton):
     def check_started(self) -> None:
         """Raise ConfigurationError unless the configuration was loaded."""
         if self._backend is None:
-            raise ConfigurationError('the configuration is not loaded: ConfigurationManager.start comes first')
+            raise ConfigurationError("the configuration is not loaded: ConfigurationManager.start comes first")
 
     def start(self, backend: Any = None) -> None:
         """Load the configuration from the backend, by default that of `SIPApplication().storage`.
@@ -67,7 +67,7 @@ class ConfigurationManager(metaclass=Singleton):
         if backend is None:
             backend = self._backend_of_the_application()
         if not IConfigurationBackend.providedBy(backend):
-            raise TypeError(f'{type(backend).__name__} is not an IConfigurationBackend')
+            raise TypeError(f"{type(backend).__name__} is not an IConfigurationBackend")
         self._apply_plugin_settings()
         failure: Exception | None = None
         with self._write_lock, self._lock:
@@ -84,9 +84,9 @@ class ConfigurationManager(metaclass=Singleton):
         if failure is not None:
             if not isinstance(failure, ConfigurationError):
                 cause = failure
-                failure = ConfigurationError(f'the configuration could not be loaded: {cause}')
+                failure = ConfigurationError(f"the configuration could not be loaded: {cause}")
                 failure.__cause__ = cause
-            self.announce('CFGManagerLoadFailed', self, error=failure)
+            self.announce("CFGManagerLoadFailed", self, error=failure)
             self.deliver()
             raise failure
         with self._objects_lock:
@@ -101,7 +101,7 @@ class ConfigurationManager(metaclass=Singleton):
 
         storage = SIPApplication().storage
         if storage is None:
-            raise ConfigurationError('the application has no storage: give SIPApplication.start one')
+            raise ConfigurationError("the application has no storage: give SIPApplication.start one")
         return storage.configuration_backend
 
     @staticmethod
@@ -126,7 +126,7 @@ class ConfigurationManager(metaclass=Singleton):
         names = _names(key)
         node = self.find(names)
         if node is None:
-            raise ObjectNotFoundError(f'nothing is stored under {".".join(names)}')
+            raise ObjectNotFoundError(f"nothing is stored under {'.'.join(names)}")
         return node
 
     def get_names(self, key: Key) -> list[str]:
@@ -153,7 +153,7 @@ class ConfigurationManager(metaclass=Singleton):
         """
         names = _names(key)
         if not self.discard(names):
-            raise ObjectNotFoundError(f'nothing is stored under {".".join(names)}')
+            raise ObjectNotFoundError(f"nothing is stored under {'.'.join(names)}")
 
     def discard(self, key: Key) -> bool:
         """Like `delete`, but tells whether there was one."""
@@ -182,15 +182,15 @@ class ConfigurationManager(metaclass=Singleton):
                 tree = self._tree
                 backend = self._backend
             if backend is None:
-                raise ConfigurationError('the configuration is not loaded any more')
+                raise ConfigurationError("the configuration is not loaded any more")
             try:
                 backend.save(tree)
             except ConfigurationError:
-                log.exception('The configuration could not be saved')
+                log.exception("The configuration could not be saved")
                 raise
             except Exception as error:
-                log.exception('The configuration could not be saved')
-                raise ConfigurationError(f'the configuration could not be saved: {error}') from error
+                log.exception("The configuration could not be saved")
+                raise ConfigurationError(f"the configuration could not be saved: {error}") from error
             self._written_version = version
 
     def announce(self, name: str, sender: Any, **fields: Any) -> None:
@@ -227,7 +227,7 @@ class ConfigurationManager(metaclass=Singleton):
 def _names(key: Key) -> tuple[str, ...]:
     names = (key,) if isinstance(key, str) else tuple(key)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f'{names!r} is not a key: expected one or more names')
+        raise ValueError(f"{names!r} is not a key: expected one or more names")
     return names
 
 
@@ -248,17 +248,17 @@ def _without_node(tree: ConfigurationData, names: tuple[str, ...]) -> Configurat
     return tree | {name: below} if below else rest
 
 
-def _checked_tree(data: Any, path: str = '') -> ConfigurationData:
+def _checked_tree(data: Any, path: str = "") -> ConfigurationData:
     """A copy of the data, if it is a tree that a backend can store. No value is shown in the error: it may
     be secret.
     """
     if not isinstance(data, Mapping):
-        raise ConfigurationError(f'{path or "the configuration"}: expected a table, got {type(data).__name__}')
+        raise ConfigurationError(f"{path or 'the configuration'}: expected a table, got {type(data).__name__}")
     tree: ConfigurationData = {}
     for name, value in data.items():
         if not isinstance(name, str):
-            raise ConfigurationError(f'{path or "the configuration"}: a name is {type(name).__name__}, expected str')
-        below = f'{path}.{name}' if path else name
+            raise ConfigurationError(f"{path or 'the configuration'}: a name is {type(name).__name__}, expected str")
+        below = f"{path}.{name}" if path else name
         tree[name] = _checked_tree(value, below) if isinstance(value, Mapping) else _checked_leaf(value, below)
     return tree
 

@@ -16,12 +16,12 @@ from sipsimple.configuration.datatypes.text import Password, parse_text
 if TYPE_CHECKING:
     from sipsimple.configuration.group import SettingsState
 
-T = TypeVar('T')
-V = TypeVar('V')
+T = TypeVar("T")
+V = TypeVar("V")
 
 
 class _Marker:
-    __slots__ = ('_name',)
+    __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -34,10 +34,10 @@ class _Marker:
 
 
 #: Assigned to a setting, it puts the default back.
-DefaultValue: Final[Any] = _Marker('DefaultValue')
+DefaultValue: Final[Any] = _Marker("DefaultValue")
 
 #: Stands for "no value of its own" inside this package.
-UNSET: Final[Any] = _Marker('UNSET')
+UNSET: Final[Any] = _Marker("UNSET")
 
 # What Python's own types make of a value is too generous for a setting: bool('no'), str(None), int(1.9).
 _STRICT: dict[Any, Callable[[Any], Any]] = {
@@ -81,7 +81,7 @@ def to_stored(value: Any) -> Any:
 class ModifiedValue:
     """How a setting changed: `old` and `new` value (in `modified` of `CFGSettingsObjectDidChange`)."""
 
-    __slots__ = ('new', 'old')
+    __slots__ = ("new", "old")
 
     def __init__(self, old: Any, new: Any) -> None:
         self.old = old
@@ -95,7 +95,7 @@ class ModifiedValue:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(old={self.old!r}, new={self.new!r})'
+        return f"{type(self).__name__}(old={self.old!r}, new={self.new!r})"
 
 
 class Setting(Generic[T]):
@@ -123,7 +123,7 @@ class Setting(Generic[T]):
         default: object = ...,
         nillable: Literal[False] = False,
         *,
-        doc: str = '',
+        doc: str = "",
         default_factory: Callable[[], object] | None = None,
     ) -> None: ...
 
@@ -134,7 +134,7 @@ class Setting(Generic[T]):
         default: object = ...,
         nillable: bool = ...,
         *,
-        doc: str = '',
+        doc: str = "",
         default_factory: Callable[[], object] | None = None,
     ) -> None: ...
 
@@ -144,12 +144,12 @@ class Setting(Generic[T]):
         default: object = None,
         nillable: bool = False,
         *,
-        doc: str = '',
+        doc: str = "",
         default_factory: Callable[[], object] | None = None,
     ) -> None:
         if not callable(type):
-            raise TypeError(f'the type of a setting has to be callable, not {type!r}')
-        self.name = ''
+            raise TypeError(f"the type of a setting has to be callable, not {type!r}")
+        self.name = ""
         self.type = type
         self.nillable = nillable
         self.doc = doc
@@ -157,21 +157,21 @@ class Setting(Generic[T]):
         self._default: Any = UNSET if default_factory is not None else self._parse_default(default)
 
     def __set_name__(self, owner: builtins.type, name: str) -> None:
-        if name.startswith('_'):
-            raise TypeError(f'{owner.__name__}.{name}: the name of a setting does not start with an underscore')
+        if name.startswith("_"):
+            raise TypeError(f"{owner.__name__}.{name}: the name of a setting does not start with an underscore")
         if self.name and self.name != name:
-            raise TypeError(f'{owner.__name__}.{name} is also named {self.name}: a setting has one name')
+            raise TypeError(f"{owner.__name__}.{name} is also named {self.name}: a setting has one name")
         self.name = name
 
     def __repr__(self) -> str:
         kind = builtins.type(self).__name__
-        return f'<{kind} {self.name or "without a name"}: {self.type_name}{" or None" if self.nillable else ""}>'
+        return f"<{kind} {self.name or 'without a name'}: {self.type_name}{' or None' if self.nillable else ''}>"
 
     def _parse_default(self, default: object) -> Any:
         try:
             return self.parse(default)
         except ValueError as error:
-            raise TypeError(f'the default of a setting has to be a value that it accepts: {error}') from None
+            raise TypeError(f"the default of a setting has to be a value that it accepts: {error}") from None
 
     @property
     def default(self) -> T:
@@ -185,7 +185,7 @@ class Setting(Generic[T]):
     @property
     def type_name(self) -> str:
         """The type as documentation names it."""
-        return getattr(self.type, '__name__', None) or repr(self.type)
+        return getattr(self.type, "__name__", None) or repr(self.type)
 
     @property
     def secret(self) -> bool:
@@ -198,7 +198,7 @@ class Setting(Generic[T]):
             if self.nillable:
                 nothing: Any = None
                 return nothing  # type: ignore[no-any-return]
-            raise ValueError('None is not allowed')
+            raise ValueError("None is not allowed")
         return convert(self.type, value)
 
     def check(self, instance: SettingsState, value: Any) -> None:
@@ -230,7 +230,7 @@ class Setting(Generic[T]):
                 try:
                     parsed = self.parse(value)
                 except ValueError as error:
-                    raise ValueError(f'{state._path_of(self.name)}: {error}') from None
+                    raise ValueError(f"{state._path_of(self.name)}: {error}") from None
                 self._check_named(state, parsed)
                 state._values[self.name] = parsed
             state._rejected.pop(self.name, None)
@@ -239,10 +239,10 @@ class Setting(Generic[T]):
         try:
             self.check(state, value)
         except ValueError as error:
-            raise ValueError(f'{state._path_of(self.name)}: {error}') from None
+            raise ValueError(f"{state._path_of(self.name)}: {error}") from None
 
     def __delete__(self, instance: object) -> None:
-        raise AttributeError(f'{self.name} is a setting: assign DefaultValue to reset it')
+        raise AttributeError(f"{self.name} is a setting: assign DefaultValue to reset it")
 
 
 class RuntimeSetting(Setting[T]):
@@ -258,7 +258,7 @@ class GeneratedSetting(Setting[T]):
     is in the storage already, and a singleton, save it at once.
     """
 
-    def __init__(self, type: builtins.type[T], *, default_factory: Callable[[], object], doc: str = '') -> None:
+    def __init__(self, type: builtins.type[T], *, default_factory: Callable[[], object], doc: str = "") -> None:
         super().__init__(type, doc=doc, default_factory=default_factory)
 
     @property
@@ -293,7 +293,7 @@ class CorrelatedSetting(Setting[T]):
         nillable: bool = False,
         *,
         validator: Callable[[Any, Any], object],
-        doc: str = '',
+        doc: str = "",
         default_factory: Callable[[], object] | None = None,
     ) -> None:
         init: Any = super().__init__

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sipsimple.configuration.extension import SettingsObjectExtension
 
-T = TypeVar('T')
+T = TypeVar("T")
 
 
 class SettingsObjectID(Generic[T]):
@@ -39,7 +39,7 @@ class SettingsObjectID(Generic[T]):
         return identity
 
     def __set__(self, instance: SettingsObject, value: object) -> None:
-        raise AttributeError(f'the id of {type(instance).__name__} {instance._id} is read-only')
+        raise AttributeError(f"the id of {type(instance).__name__} {instance._id} is read-only")
 
 
 class SettingsObjectMeta(type):
@@ -47,7 +47,7 @@ class SettingsObjectMeta(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         manager = ConfigurationManager()
-        object_class = cast('type[SettingsObject]', cls)
+        object_class = cast("type[SettingsObject]", cls)
         identity = object_class._parse_id(*args, **kwargs)
         key = object_class._key(identity)
         settings_object = manager._objects.get(key)
@@ -63,7 +63,7 @@ class SettingsObjectMeta(type):
                 created._establish()
                 return created
         if type(settings_object) is not cls:
-            raise ValueError(f'{".".join(key)} is a {type(settings_object).__name__}, not a {cls.__name__}')
+            raise ValueError(f"{'.'.join(key)} is a {type(settings_object).__name__}, not a {cls.__name__}")
         return settings_object
 
 
@@ -92,7 +92,7 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
         super().__init_subclass__(**kwargs)
         prepare_class(cls)
         if isinstance(cls.__id__, SettingsObjectID) and cls.__group__ is None:
-            raise TypeError(f'{cls.__name__} has many instances: __group__ has to say where they are stored')
+            raise TypeError(f"{cls.__name__} has many instances: __group__ has to say where they are stored")
         add_class(cls)
 
     def __init__(self, id: str | None = None) -> None:
@@ -109,15 +109,15 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
     def _parse_id(cls, id: Any = None, *args: Any, **kwargs: Any) -> Any:
         if isinstance(cls.__id__, SettingsObjectID):
             if id is None:
-                raise TypeError(f'{cls.__name__} needs an id')
+                raise TypeError(f"{cls.__name__} needs an id")
             try:
                 return convert(cls.__id__.type, id)
             except ValueError as error:
-                raise ValueError(f'the id of {cls.__name__}: {error}') from None
+                raise ValueError(f"the id of {cls.__name__}: {error}") from None
         if cls.__id__ is None:
-            raise TypeError(f'{cls.__name__} has no __id__, it can only be derived from')
+            raise TypeError(f"{cls.__name__} has no __id__, it can only be derived from")
         if id is not None and id != cls.__id__:
-            raise ValueError(f'there is one {cls.__name__}, its id is {cls.__id__}')
+            raise ValueError(f"there is one {cls.__name__}, its id is {cls.__id__}")
         return cls.__id__
 
     @classmethod
@@ -171,7 +171,7 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
         """The object was loaded: say so, and keep the values that are made only once."""
         if self._manager.started:
             if self._stored:
-                self._manager.announce('CFGSettingsObjectWasActivated', self)
+                self._manager.announce("CFGSettingsObjectWasActivated", self)
             self._keep_generated_values()
             self._manager.deliver()
 
@@ -185,18 +185,18 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
 
     def _state_of(self, name: str) -> tuple[SettingsState, str]:
         """The object or group that has the setting with that dotted name, and its name there."""
-        *groups, setting = name.split('.')
+        *groups, setting = name.split(".")
         state: SettingsState = self
         for group in groups:
             if not isinstance(state.declared().get(group), SettingsGroup):
-                raise AttributeError(f'{self._path_of(name)} is not a setting')
+                raise AttributeError(f"{self._path_of(name)} is not a setting")
             state = getattr(state, group)
         if not isinstance(state.declared().get(setting), Setting):
-            raise AttributeError(f'{self._path_of(name)} is not a setting')
+            raise AttributeError(f"{self._path_of(name)} is not a setting")
         return state, setting
 
     def _path_of(self, name: str) -> str:
-        return f'{type(self).__name__}.{name}'
+        return f"{type(self).__name__}.{name}"
 
     def saved_value(self, name: str) -> Any:
         """The value in effect, as of the last save(), of the setting with that dotted name (ACC-019)."""
@@ -228,20 +228,20 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
         modified: dict[str, ModifiedValue] = {}
         with self._settings_lock:
             if self._deleted:
-                raise ConfigurationError(f'{self._description} was deleted')
+                raise ConfigurationError(f"{self._description} was deleted")
             manager.check_started()
-            self._take_changes('', only, modified)
+            self._take_changes("", only, modified)
             before = manager.find(self._storage_key)
             tree = self._merge_into(before or {})
             if tree != before:
                 manager.update(self._storage_key, tree)
             if not self._stored:
                 self._stored = True
-                manager.announce('CFGSettingsObjectWasCreated', self)
-                manager.announce('CFGSettingsObjectWasActivated', self)
+                manager.announce("CFGSettingsObjectWasCreated", self)
+                manager.announce("CFGSettingsObjectWasActivated", self)
             if modified:
-                manager.announce('CFGSettingsObjectDidChange', self, modified=modified)
-        self._write('save', modified)
+                manager.announce("CFGSettingsObjectDidChange", self, modified=modified)
+        self._write("save", modified)
 
     def delete(self) -> None:
         """Remove the object from the storage; it can't be saved any more (ACC-014). A singleton can't be
@@ -250,7 +250,7 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
         Posts `CFGSettingsObjectWasDeleted` if it had been saved. Raises ConfigurationError like `save`.
         """
         if self.is_singleton():
-            raise ConfigurationError(f'{self._description} is always there: assign DefaultValue to its settings')
+            raise ConfigurationError(f"{self._description} is always there: assign DefaultValue to its settings")
         manager = self._manager
         with self._settings_lock:
             if self._deleted:
@@ -259,18 +259,18 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
             self._deleted = True
             if self._stored:
                 manager.discard(self._storage_key)
-                manager.announce('CFGSettingsObjectWasDeleted', self)
+                manager.announce("CFGSettingsObjectWasDeleted", self)
         with manager._objects_lock:
             if manager._objects.get(self._storage_key) is self:
                 del manager._objects[self._storage_key]
-        self._write('delete', {})
+        self._write("delete", {})
 
     def _write(self, operation: str, modified: dict[str, ModifiedValue]) -> None:
         try:
             self._manager.save()
         except ConfigurationError as error:
             self._manager.announce(
-                'CFGManagerSaveFailed',
+                "CFGManagerSaveFailed",
                 self._manager,
                 object=self,
                 operation=operation,
@@ -281,10 +281,10 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
 
     @property
     def _description(self) -> str:
-        return type(self).__name__ if self.is_singleton() else f'{type(self).__name__} {self._id}'
+        return type(self).__name__ if self.is_singleton() else f"{type(self).__name__} {self._id}"
 
     def __repr__(self) -> str:
-        return f'<{self._description}>'
+        return f"<{self._description}>"
 
 
 _instances: WeakSet[SettingsObject] = WeakSet()

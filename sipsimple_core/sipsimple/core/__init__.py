@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sipsimple.core.engine import Engine, EngineError
-    from sipsimple.core.invitation import Invitation
-    from sipsimple.core.protocol.invite_events import InvalidStateError
+    from sipsimple.core.engine import Engine as Engine
+    from sipsimple.core.engine import EngineError as EngineError
+    from sipsimple.core.invitation import Invitation as Invitation
+    from sipsimple.core.protocol.invite_events import InvalidStateError as InvalidStateError
     from sipsimple.core.wire import *  # noqa: F403
-    from sipsimple.util import Route
+    from sipsimple.util import Route as Route
 
 # Name → module. What is not here is looked for among the names of the wire layer.
 _MODULES: dict[str, str] = {

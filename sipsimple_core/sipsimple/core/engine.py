@@ -23,9 +23,10 @@ from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.realm import Singleton, current_realm
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from sipsimple.core.protocol.invite_usage import InviteUsage
     from sipsimple.core.wire.message import SIPRequest
-    from twisted.internet.defer import Deferred
 
 __all__ = ["Engine", "EngineError"]
 
@@ -176,7 +177,9 @@ class Engine(metaclass=Singleton):
         if self._layer is not None:
             self._layer.transport_error(hop, error, self.now())
 
-    def _trace(self, received: bool, data: bytes, local: tuple[str, int], remote: tuple[str, int], transport: str) -> None:
+    def _trace(
+        self, received: bool, data: bytes, local: tuple[str, int], remote: tuple[str, int], transport: str
+    ) -> None:
         if not self.trace_sip:
             return
         local = self._local_ip(remote[0]), local[1]

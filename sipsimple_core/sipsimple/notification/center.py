@@ -15,21 +15,22 @@ from datetime import UTC, datetime
 from threading import RLock, local
 from typing import TYPE_CHECKING
 
+from zope.interface import Interface, implementer
+
 from sipsimple.notification.data import NotificationData
 from sipsimple.notification.declaration import strictness
 from sipsimple.realm import Singleton
 from sipsimple.util import Any, AnyType
-from zope.interface import Interface, implementer
 
 __all__ = [
-    'IObserver',
-    'Notification',
-    'NotificationCenter',
-    'NotificationDispatcher',
-    'ObserverWeakrefProxy',
+    "IObserver",
+    "Notification",
+    "NotificationCenter",
+    "NotificationDispatcher",
+    "ObserverWeakrefProxy",
 ]
 
-log = logging.getLogger('sipsimple.notification')
+log = logging.getLogger("sipsimple.notification")
 
 MAX_PENDING = 100_000  # notifications posted by observers and not yet delivered, in one thread
 
@@ -56,19 +57,17 @@ if TYPE_CHECKING:
 class Notification:
     """What observers get: `name`, `sender`, `data` (NotificationData) and `center`, which delivers it."""
 
-    __slots__ = ('center', 'data', 'name', 'sender')
+    __slots__ = ("center", "data", "name", "sender")
 
-    def __init__(
-        self, name: str, sender: typing.Any, data: NotificationData, center: NotificationCenter
-    ) -> None:
+    def __init__(self, name: str, sender: typing.Any, data: NotificationData, center: NotificationCenter) -> None:
         self.name = name
         self.sender = sender
         self.data = data
         self.center = center
 
     def __repr__(self) -> str:
-        sender = 'None' if self.sender is None else f'<{type(self.sender).__name__} at {id(self.sender):#x}>'
-        return f'Notification({self.name!r}, sender={sender}, data={self.data!r})'
+        sender = "None" if self.sender is None else f"<{type(self.sender).__name__} at {id(self.sender):#x}>"
+        return f"Notification({self.name!r}, sender={sender}, data={self.data!r})"
 
 
 @implementer(IObserver)
@@ -78,7 +77,7 @@ class NotificationDispatcher:
     __slots__ = ()
 
     def handle_notification(self, notification: Notification) -> None:
-        handler = getattr(self, '_NH_' + notification.name, None)
+        handler = getattr(self, "_NH_" + notification.name, None)
         if handler is not None:
             handler(notification)
 
@@ -93,7 +92,7 @@ class _Delivery(local):
 
 # The observers of one thing by their identity. Changed under the lock; a delivery goes over a copy, which is
 # made in one step of the interpreter and so needs no lock.
-_Observers = dict[int, 'Observer']
+_Observers = dict[int, "Observer"]
 _Key = tuple[str | None, int | None]  # name, identity of the sender; None where any will do
 _NOBODY: _Observers = {}
 
@@ -123,8 +122,8 @@ class NotificationCenter(metaclass=Singleton):
         Adding one twice for the same is adding it once. The observer and the sender are kept alive until it
         is removed: see `ObserverWeakrefProxy`. Raises TypeError if it has no method handle_notification.
         """
-        if not callable(getattr(observer, 'handle_notification', None)):
-            raise TypeError(f'an observer needs a method handle_notification: {type(observer).__name__}')
+        if not callable(getattr(observer, "handle_notification", None)):
+            raise TypeError(f"an observer needs a method handle_notification: {type(observer).__name__}")
         key = self._key(name, sender)
         with self._lock:
             self._bury()
@@ -137,7 +136,7 @@ class NotificationCenter(metaclass=Singleton):
     def remove_observer(self, observer: Observer, name: str | AnyType = Any, sender: object = Any) -> None:
         """Undo `add_observer` with the same arguments. Raises KeyError if it was not added with them."""
         if not self.discard_observer(observer, name, sender):
-            raise KeyError(f'{type(observer).__name__} does not observe {name!r} from that sender')
+            raise KeyError(f"{type(observer).__name__} does not observe {name!r} from that sender")
 
     def discard_observer(self, observer: Observer, name: str | AnyType = Any, sender: object = Any) -> bool:
         """Undo `add_observer` with the same arguments, if it was added. Returns whether it was."""
@@ -153,9 +152,7 @@ class NotificationCenter(metaclass=Singleton):
                     del self._weak[id(observer)]
             return True
 
-    def post_notification(
-        self, name: str, sender: typing.Any = None, data: NotificationData | None = None
-    ) -> None:
+    def post_notification(self, name: str, sender: typing.Any = None, data: NotificationData | None = None) -> None:
         """Tell the observers; `data` gets a `timestamp` if it has none.
 
         The observers have been called when it returns, unless it is called by an observer: then they are
@@ -164,15 +161,15 @@ class NotificationCenter(metaclass=Singleton):
         if data is None:
             data = NotificationData()
         fields = data.__dict__
-        if 'timestamp' not in fields:
-            fields['timestamp'] = _now(_utc)
+        if "timestamp" not in fields:
+            fields["timestamp"] = _now(_utc)
         if strictness.check is not None:
             strictness.check(name, data)
         delivery = self._delivery
         pending = delivery.pending
         if delivery.running:
             if len(pending) >= MAX_PENDING:
-                raise RuntimeError(f'observers post without end: {MAX_PENDING} wait, {name} is next')
+                raise RuntimeError(f"observers post without end: {MAX_PENDING} wait, {name} is next")
             pending.append(Notification(name, sender, data, self))
             return
         delivery.running = True
@@ -207,7 +204,7 @@ class NotificationCenter(metaclass=Singleton):
             try:
                 observer.handle_notification(notification)
             except Exception:
-                log.exception('An observer (%s) of %s failed', type(observer).__name__, name)
+                log.exception("An observer (%s) of %s failed", type(observer).__name__, name)
 
     def _observes(self, observer_id: int, name: str, sender_id: int) -> bool:
         return (
@@ -222,16 +219,16 @@ class NotificationCenter(metaclass=Singleton):
         if isinstance(name, str):
             return name, None if sender is Any else id(sender)
         if name is not Any:
-            raise TypeError(f'the name of a notification is a str or Any, not {type(name).__name__}')
+            raise TypeError(f"the name of a notification is a str or Any, not {type(name).__name__}")
         return None, None if sender is Any else id(sender)
 
     def _table(self, key: _Key) -> tuple[dict[typing.Any, _Observers], object]:
         name, sender_id = key
         if sender_id is None:
-            return typing.cast('dict[typing.Any, _Observers]', self._by_name), name
+            return typing.cast("dict[typing.Any, _Observers]", self._by_name), name
         if name is None:
-            return typing.cast('dict[typing.Any, _Observers]', self._by_sender), sender_id
-        return typing.cast('dict[typing.Any, _Observers]', self._by_both), key
+            return typing.cast("dict[typing.Any, _Observers]", self._by_sender), sender_id
+        return typing.cast("dict[typing.Any, _Observers]", self._by_both), key
 
     def _add(self, key: _Key, sender: object, observer: Observer) -> bool:
         if key == (None, None):
@@ -287,7 +284,7 @@ class ObserverWeakrefProxy:
     observer is gone its registrations go too.
     """
 
-    __slots__ = ('__weakref__', '_centers', '_ref')
+    __slots__ = ("__weakref__", "_centers", "_ref")
 
     _proxies: weakref.WeakValueDictionary[int, ObserverWeakrefProxy] = weakref.WeakValueDictionary()
     _lock = RLock()
@@ -314,7 +311,7 @@ class ObserverWeakrefProxy:
 
     def __repr__(self) -> str:
         observer = self._ref()
-        return f'<{type(self).__name__} of {"nobody" if observer is None else type(observer).__name__}>'
+        return f"<{type(self).__name__} of {'nobody' if observer is None else type(observer).__name__}>"
 
     def handle_notification(self, notification: Notification) -> None:
         observer = self._ref()

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 __all__ = [
-    'Field',
-    'NotificationDeclaration',
-    'NotificationError',
-    'declare_notification',
-    'declared_notifications',
-    'field',
-    'strict_notifications',
+    "Field",
+    "NotificationDeclaration",
+    "NotificationError",
+    "declare_notification",
+    "declared_notifications",
+    "field",
+    "strict_notifications",
 ]
 
 
@@ -41,7 +41,7 @@ class Field:
         """The type as documentation shows it."""
         if isinstance(self.type, type) and not isinstance(self.type, types.GenericAlias):
             return self.type.__name__
-        return str(self.type).replace('typing.', '')
+        return str(self.type).replace("typing.", "")
 
     def accepts(self, value: object) -> bool:
         return matches(value, self.type)
@@ -74,33 +74,31 @@ class NotificationDeclaration:
         given = vars(data)
         fields = self.fields
         for name in given:
-            if name not in fields and name != 'timestamp':
-                raise NotificationError(f'{self.name} is declared without the field {name!r}')
+            if name not in fields and name != "timestamp":
+                raise NotificationError(f"{self.name} is declared without the field {name!r}")
         for name, declared in fields.items():
             if name not in given:
                 if not declared.optional:
-                    raise NotificationError(f'{self.name} is posted without its field {name!r}')
+                    raise NotificationError(f"{self.name} is posted without its field {name!r}")
             elif not declared.accepts(given[name]):
                 found = type(given[name]).__name__
-                raise NotificationError(f'{name!r} of {self.name} is {declared.type_name}, not {found}')
+                raise NotificationError(f"{name!r} of {self.name} is {declared.type_name}, not {found}")
 
 
 _declarations: dict[str, NotificationDeclaration] = {}
 
 
-def declare_notification(
-    name: str, sender: str | None, doc: str, /, **fields: Field
-) -> NotificationDeclaration:
+def declare_notification(name: str, sender: str | None, doc: str, /, **fields: Field) -> NotificationDeclaration:
     """Declare a notification, next to the code that posts it.
 
     `timestamp` is in the data of all of them and is not listed. A module may be loaded anew; two differing
     declarations of one name raise ValueError.
     """
-    module = str(sys._getframe(1).f_globals.get('__name__', '?'))
+    module = str(sys._getframe(1).f_globals.get("__name__", "?"))
     declaration = NotificationDeclaration(name, sender, doc, types.MappingProxyType(dict(fields)), module)
     known = _declarations.get(name)
     if known is not None and (known.sender, known.fields) != (sender, fields):
-        raise ValueError(f'the notification {name} is declared twice, in {known.module} and in {module}')
+        raise ValueError(f"the notification {name} is declared twice, in {known.module} and in {module}")
     _declarations[name] = declaration
     return declaration
 
@@ -113,14 +111,14 @@ def declared_notifications() -> Mapping[str, NotificationDeclaration]:
 def _check(name: str, data: object) -> None:
     declaration = _declarations.get(name)
     if declaration is None:
-        raise NotificationError(f'the notification {name} is posted but not declared')
+        raise NotificationError(f"the notification {name} is posted but not declared")
     declaration.check(data)
 
 
 class Strictness:
     """The check that the center makes of each notification, None when it makes none."""
 
-    __slots__ = ('check',)
+    __slots__ = ("check",)
 
     def __init__(self) -> None:
         self.check: Callable[[str, object], None] | None = None
@@ -153,7 +151,7 @@ def matches(value: object, declared: object) -> bool:
     if declared is None:
         return value is None
     if isinstance(declared, str):
-        return any(_is_named(value, name.strip()) for name in declared.split('|'))
+        return any(_is_named(value, name.strip()) for name in declared.split("|"))
     origin = typing.get_origin(declared)
     if origin is types.UnionType or origin is typing.Union:
         return any(matches(value, member) for member in typing.get_args(declared))
@@ -164,7 +162,7 @@ def matches(value: object, declared: object) -> bool:
     if declared is int or declared is float:
         # bool is an int to Python, and a float that happens to be whole is often written as one.
         return not isinstance(value, bool) and isinstance(value, int if declared is int else (int, float))
-    provided_by = getattr(declared, 'providedBy', None)
+    provided_by = getattr(declared, "providedBy", None)
     if provided_by is not None:
         return bool(provided_by(value))
     return isinstance(value, typing.cast(type, declared))
@@ -172,7 +170,7 @@ def matches(value: object, declared: object) -> bool:
 
 def _elements_match(value: object, origin: object, arguments: tuple[object, ...]) -> bool:
     if origin is tuple and not (len(arguments) == 2 and arguments[1] is ...):
-        items = typing.cast('tuple[object, ...]', value)
+        items = typing.cast("tuple[object, ...]", value)
         return len(items) == len(arguments) and all(map(matches, items, arguments))
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(matches(item, arguments[0]) for item in value)
@@ -180,7 +178,7 @@ def _elements_match(value: object, origin: object, arguments: tuple[object, ...]
 
 
 def _is_named(value: object, name: str) -> bool:
-    if name == 'None':
+    if name == "None":
         return value is None
-    name = name.rpartition('.')[2]
+    name = name.rpartition(".")[2]
     return any(name == cls.__name__ for cls in type(value).__mro__)

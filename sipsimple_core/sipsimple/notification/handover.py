@@ -12,17 +12,18 @@ from collections import deque
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from sipsimple.notification.center import IObserver, Notification
 from zope.interface import implementer
+
+from sipsimple.notification.center import IObserver, Notification
 
 if TYPE_CHECKING:
     import asyncio
 
     from sipsimple.notification.center import Observer
 
-__all__ = ['AsyncioObserver', 'QueueObserver']
+__all__ = ["AsyncioObserver", "QueueObserver"]
 
-log = logging.getLogger('sipsimple.notification')
+log = logging.getLogger("sipsimple.notification")
 
 DEFAULT_LIMIT = 10_000
 
@@ -38,7 +39,7 @@ class _Bounded:
 
     def __init__(self, limit: int) -> None:
         if limit < 1:
-            raise ValueError(f'the limit is at least 1, not {limit}')
+            raise ValueError(f"the limit is at least 1, not {limit}")
         self.limit = limit
         self.dropped = 0
         self._dropping = False
@@ -47,7 +48,7 @@ class _Bounded:
         self.dropped += 1
         if not self._dropping:
             self._dropping = True
-            log.warning('%s drops notifications (%s): %s', type(self).__name__, notification.name, reason)
+            log.warning("%s drops notifications (%s): %s", type(self).__name__, notification.name, reason)
 
 
 @implementer(IObserver)
@@ -65,12 +66,12 @@ class QueueObserver(_Bounded):
         from queue import Full
 
         if self.queue.qsize() >= self.limit:
-            self._drop(notification, f'{self.limit} wait to be read')
+            self._drop(notification, f"{self.limit} wait to be read")
             return
         try:
             self.queue.put_nowait(notification)
         except Full:
-            self._drop(notification, 'the queue is full')
+            self._drop(notification, "the queue is full")
         else:
             self._dropping = False
 
@@ -102,7 +103,7 @@ class AsyncioObserver(_Bounded):
     def handle_notification(self, notification: Notification) -> None:
         with self._lock:
             if len(self._waiting) >= self.limit:
-                self._drop(notification, f'{self.limit} wait for the loop')
+                self._drop(notification, f"{self.limit} wait for the loop")
                 return
             self._waiting.append(notification)
             if self._active:
@@ -115,7 +116,7 @@ class AsyncioObserver(_Bounded):
                 self._active = False
                 self.dropped += len(self._waiting) - 1
                 self._waiting.clear()
-                self._drop(notification, 'the loop is closed')
+                self._drop(notification, "the loop is closed")
 
     def _begin(self) -> None:
         self._task = self.loop.create_task(self._work())
@@ -125,11 +126,11 @@ class AsyncioObserver(_Bounded):
             while (notification := self._next()) is not None:
                 try:
                     result = self.observer.handle_notification(notification)
-                    if hasattr(result, '__await__'):
-                        await typing.cast('typing.Awaitable[object]', result)
+                    if hasattr(result, "__await__"):
+                        await typing.cast("typing.Awaitable[object]", result)
                 except Exception:
                     observer = type(self.observer).__name__
-                    log.exception('An observer (%s) of %s failed', observer, notification.name)
+                    log.exception("An observer (%s) of %s failed", observer, notification.name)
         except BaseException:  # cancelled: the next notification starts a new task
             self._active = False
             raise

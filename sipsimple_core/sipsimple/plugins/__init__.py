@@ -8,4 +8,4 @@ that it was written for as `sipsimple_plugin_api = 1`.
 from sipsimple.plugins.hookspecs import PLUGIN_API_VERSION, hookimpl
 from sipsimple.plugins.manager import Plugin, PluginManager, PluginState
 
-__all__ = ['PLUGIN_API_VERSION', 'Plugin', 'PluginManager', 'PluginState', 'hookimpl']
+__all__ = ["PLUGIN_API_VERSION", "Plugin", "PluginManager", "PluginState", "hookimpl"]

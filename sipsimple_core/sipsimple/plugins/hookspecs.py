@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 PLUGIN_API_VERSION = 1
 
-hookspec = pluggy.HookspecMarker('sipsimple')
-hookimpl = pluggy.HookimplMarker('sipsimple')
+hookspec = pluggy.HookspecMarker("sipsimple")
+hookimpl = pluggy.HookimplMarker("sipsimple")
 
 # What a hook has to return if it returns anything; anything will do for those that are not here.
 RESULTS: Mapping[str, type] = {
-    'sipsimple_media_streams': Iterable,
-    'sipsimple_settings': Iterable,
-    'sipsimple_account_services': Iterable,
-    'sipsimple_application_services': Iterable,
-    'sipsimple_desktop_sharing_handlers': Mapping,
-    'sipsimple_audio_engines': Mapping,
+    "sipsimple_media_streams": Iterable,
+    "sipsimple_settings": Iterable,
+    "sipsimple_account_services": Iterable,
+    "sipsimple_application_services": Iterable,
+    "sipsimple_desktop_sharing_handlers": Mapping,
+    "sipsimple_audio_engines": Mapping,
 }
 
 
@@ -37,9 +37,7 @@ def sipsimple_media_streams() -> Iterable[type[Any]]:
 
 
 @hookspec
-def sipsimple_settings() -> Iterable[
-    type[SettingsObjectExtension] | tuple[str, type[SettingsObjectExtension]]
-]:
+def sipsimple_settings() -> Iterable[type[SettingsObjectExtension] | tuple[str, type[SettingsObjectExtension]]]:
     """Settings to add: SettingsObjectExtensions that say what they extend (`extends=`), or pairs of the name
     of the class extended ('SIPSimpleSettings', 'Account', 'BonjourAccount') and the extension."""
     return ()

@@ -18,6 +18,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import pluggy
+
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.plugins import hookspecs
 from sipsimple.plugins import notifications as notifications
@@ -28,21 +29,21 @@ from sipsimple.threading import call_in_sipsimple_thread
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ['ENTRY_POINT_GROUP', 'Plugin', 'PluginManager', 'PluginState']
+__all__ = ["ENTRY_POINT_GROUP", "Plugin", "PluginManager", "PluginState"]
 
-log = logging.getLogger('sipsimple.plugins')
+log = logging.getLogger("sipsimple.plugins")
 
-ENTRY_POINT_GROUP = 'sipsimple'
-LOAD_VARIABLE = 'SIPSIMPLE_LOAD_PLUGINS'
+ENTRY_POINT_GROUP = "sipsimple"
+LOAD_VARIABLE = "SIPSIMPLE_LOAD_PLUGINS"
 
 
 class PluginState(Enum):
     """What became of a plugin."""
 
-    FOUND = 'found'  # its entry point was read, it was not imported yet
-    LOADED = 'loaded'
-    FAILED = 'failed'
-    DISABLED = 'disabled'  # not in SIPSIMPLE_LOAD_PLUGINS
+    FOUND = "found"  # its entry point was read, it was not imported yet
+    LOADED = "loaded"
+    FAILED = "failed"
+    DISABLED = "disabled"  # not in SIPSIMPLE_LOAD_PLUGINS
 
 
 @dataclass(eq=False, slots=True)
@@ -69,8 +70,8 @@ class Plugin:
         return None if dist is None else str(dist.version)
 
     def __str__(self) -> str:
-        origin = '' if self.entry_point is None else f' ({self.distribution} {self.version})'
-        return f'{self.name}{origin}'
+        origin = "" if self.entry_point is None else f" ({self.distribution} {self.version})"
+        return f"{self.name}{origin}"
 
 
 class PluginError(Exception):
@@ -80,7 +81,7 @@ class PluginError(Exception):
 class HookRelay:
     """Calls hooks by attribute: `manager.hook.sipsimple_media_streams()`; see `PluginManager.call`."""
 
-    __slots__ = ('_manager',)
+    __slots__ = ("_manager",)
 
     def __init__(self, manager: PluginManager) -> None:
         self._manager = manager
@@ -95,13 +96,13 @@ class PluginManager(metaclass=Singleton):
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._pluggy = pluggy.PluginManager('sipsimple')
+        self._pluggy = pluggy.PluginManager("sipsimple")
         self._pluggy.add_hookspecs(hookspecs)
         self._plugins: list[Plugin] = []
         self._found = False
         self._loading = False
         self._loaded = False
-        self.hook_names = frozenset(name for name in vars(hookspecs) if name.startswith('sipsimple_'))
+        self.hook_names = frozenset(name for name in vars(hookspecs) if name.startswith("sipsimple_"))
         self.hook = HookRelay(self)
         self.generation = 0  # changes whenever a plugin comes or goes
 
@@ -145,14 +146,14 @@ class PluginManager(metaclass=Singleton):
         be used; nothing is posted then.
         """
         if name is None:
-            name = str(getattr(module, '__name__', type(module).__name__))
+            name = str(getattr(module, "__name__", type(module).__name__))
         with self._lock:
             self._find()
             plugin = Plugin(name, module=module)
             try:
                 self._admit(plugin)
             except PluginError as error:
-                raise ValueError(f'the plugin {name} cannot be used: {error}') from error.__cause__
+                raise ValueError(f"the plugin {name} cannot be used: {error}") from error.__cause__
             self._plugins.append(plugin)
             return plugin
 
@@ -161,7 +162,7 @@ class PluginManager(metaclass=Singleton):
         with self._lock:
             plugin = self.get(name)
             if plugin is None:
-                raise KeyError(f'there is no plugin {name!r}')
+                raise KeyError(f"there is no plugin {name!r}")
             if plugin.state is PluginState.LOADED:
                 self._pluggy.unregister(plugin.module)
             self._plugins.remove(plugin)
@@ -175,7 +176,7 @@ class PluginManager(metaclass=Singleton):
         if there is no such hook and TypeError if an argument is missing.
         """
         results = (result for _, result in self.call_each(hook, **arguments))
-        return next(results, None) if self._caller(hook).spec.opts['firstresult'] else list(results)
+        return next(results, None) if self._caller(hook).spec.opts["firstresult"] else list(results)
 
     def call_each(self, hook: str, /, **arguments: Any) -> Iterator[tuple[Plugin, Any]]:
         """Like `call`, one plugin at a time with what it returned, for who wants to know whose it is."""
@@ -183,16 +184,16 @@ class PluginManager(metaclass=Singleton):
         self.load()
         missing = set(caller.spec.argnames) - set(arguments)
         if missing:
-            raise TypeError(f'the hook {hook} needs the arguments {", ".join(sorted(missing))}')
+            raise TypeError(f"the hook {hook} needs the arguments {', '.join(sorted(missing))}")
         expected = RESULTS.get(hook, object)
         for implementation in reversed(caller.get_hookimpls()):
             plugin = self._plugin_of(implementation.plugin)
             try:
                 result = implementation.function(*[arguments[name] for name in implementation.argnames])
-                if hasattr(result, '__next__'):  # a generator is to raise here, if it does
+                if hasattr(result, "__next__"):  # a generator is to raise here, if it does
                     result = list(result)
             except Exception as error:
-                self.report(plugin, f'its hook {hook} raised {type(error).__name__}: {error}', error)
+                self.report(plugin, f"its hook {hook} raised {type(error).__name__}: {error}", error)
                 continue
             if result is None:
                 continue
@@ -200,13 +201,11 @@ class PluginManager(metaclass=Singleton):
                 yield plugin, result
             else:
                 found = type(result).__name__
-                self.report(
-                    plugin, f'its hook {hook} returns no {expected.__name__} but an object of type {found}'
-                )
+                self.report(plugin, f"its hook {hook} returns no {expected.__name__} but an object of type {found}")
 
     def report(self, plugin: Plugin, reason: str, error: BaseException | None = None) -> None:
         """Log that something is wrong with a plugin, and post SIPApplicationPluginDidFail."""
-        log.error('The plugin %s failed: %s', plugin, reason, exc_info=error)
+        log.error("The plugin %s failed: %s", plugin, reason, exc_info=error)
         data = NotificationData(
             plugin=plugin.name,
             distribution=plugin.distribution,
@@ -215,7 +214,7 @@ class PluginManager(metaclass=Singleton):
             exception=error,
         )
         post = NotificationCenter().post_notification
-        call_in_sipsimple_thread(post, 'SIPApplicationPluginDidFail', sender=self, data=data)
+        call_in_sipsimple_thread(post, "SIPApplicationPluginDidFail", sender=self, data=data)
 
     def _find(self) -> None:
         if self._found:
@@ -226,18 +225,18 @@ class PluginManager(metaclass=Singleton):
             plugin = Plugin(entry_point.name, entry_point=entry_point)
             if wanted is not None and plugin.name not in wanted:
                 plugin.state = PluginState.DISABLED
-                plugin.reason = f'not in {LOAD_VARIABLE}'
+                plugin.reason = f"not in {LOAD_VARIABLE}"
             self._plugins.append(plugin)
         if wanted is not None:
             for name in sorted(wanted - {plugin.name for plugin in self._plugins}):
-                log.warning('%s names the plugin %r, which is not installed', LOAD_VARIABLE, name)
+                log.warning("%s names the plugin %r, which is not installed", LOAD_VARIABLE, name)
 
     def _load(self, plugin: Plugin) -> None:
         assert plugin.entry_point is not None
         try:
             plugin.module = plugin.entry_point.load()
         except (Exception, SystemExit) as error:
-            reason = f'importing {plugin.entry_point.value} raised {type(error).__name__}: {error}'
+            reason = f"importing {plugin.entry_point.value} raised {type(error).__name__}: {error}"
             raise PluginError(reason) from error
         self._admit(plugin)
 
@@ -245,17 +244,17 @@ class PluginManager(metaclass=Singleton):
         """Take the hooks of an imported plugin into use, or raise PluginError."""
         module = plugin.module
         if any(known.name == plugin.name and known.state is PluginState.LOADED for known in self._plugins):
-            raise PluginError('another plugin of that name is loaded')
-        wanted_api = getattr(module, 'sipsimple_plugin_api', PLUGIN_API_VERSION)
+            raise PluginError("another plugin of that name is loaded")
+        wanted_api = getattr(module, "sipsimple_plugin_api", PLUGIN_API_VERSION)
         if wanted_api != PLUGIN_API_VERSION:
-            raise PluginError(f'it asks for plugin API version {wanted_api!r}, not {PLUGIN_API_VERSION}')
+            raise PluginError(f"it asks for plugin API version {wanted_api!r}, not {PLUGIN_API_VERSION}")
         hooks = self._hooks_of(module)
         try:
             self._pluggy.register(module, plugin.name)
         except Exception as error:
             if self._pluggy.get_plugin(plugin.name) is module:
                 self._pluggy.unregister(module)
-            raise PluginError(' '.join(str(error).split())) from error
+            raise PluginError(" ".join(str(error).split())) from error
         plugin.hooks = hooks
         plugin.state = PluginState.LOADED
         self.generation += 1
@@ -266,18 +265,18 @@ class PluginManager(metaclass=Singleton):
             options = self._pluggy.parse_hookimpl_opts(module, attribute)
             if options is None:
                 continue
-            hook = options.get('specname') or attribute
-            if options.get('wrapper') or options.get('hookwrapper'):
-                raise PluginError(f'its hook {hook} is a wrapper, and hooks cannot be wrapped')
+            hook = options.get("specname") or attribute
+            if options.get("wrapper") or options.get("hookwrapper"):
+                raise PluginError(f"its hook {hook} is a wrapper, and hooks cannot be wrapped")
             if hook in self.hook_names:
                 hooks.append(hook)
-            elif not options.get('optionalhook'):
-                raise PluginError(f'it implements the unknown hook {hook}')
+            elif not options.get("optionalhook"):
+                raise PluginError(f"it implements the unknown hook {hook}")
         return tuple(hooks)
 
     def _caller(self, hook: str) -> Any:
         if hook not in self.hook_names:
-            raise AttributeError(f'there is no hook {hook!r}', name=hook)
+            raise AttributeError(f"there is no hook {hook!r}", name=hook)
         return getattr(self._pluggy.hook, hook)
 
     def _plugin_of(self, module: Any) -> Plugin:
@@ -286,7 +285,7 @@ class PluginManager(metaclass=Singleton):
 
 def _wanted_names() -> frozenset[str] | None:
     value = os.environ.get(LOAD_VARIABLE)
-    return None if value is None else frozenset(name.strip() for name in value.split(',') if name.strip())
+    return None if value is None else frozenset(name.strip() for name in value.split(",") if name.strip())
 
 
 @lru_cache(maxsize=4)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
 from sipsimple.core import WarningHeader
 from sipsimple.notification import IObserver, Notification, NotificationCenter
 from sipsimple.realm import Singleton, current_realm
@@ -13,8 +16,6 @@ from sipsimple.session.outcome import WARNING_AGENT, Refusal, media_refusal
 from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.session import Session
 from sipsimple.streams import MediaStreamRegistry
-from twisted.internet.defer import Deferred
-from zope.interface import implementer
 
 __all__ = ["MAX_SESSIONS", "MAX_STREAMS", "STOP_TIMEOUT", "SessionManager"]
 

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, Protocol
 
+from zope.interface import implementer
+
 from sipsimple.notification import IObserver, Notification, NotificationCenter
 from sipsimple.session.mailbox import Mailbox
-from zope.interface import implementer
 
 __all__ = [
     "END_TIMEOUT",

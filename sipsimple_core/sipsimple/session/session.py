@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
+from zope.interface import implementer
+
 from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.core import BaseFromHeader, BaseToHeader, FrozenFromHeader, FrozenToHeader, ToHeader
 from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
@@ -29,7 +31,6 @@ from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.states import INITIAL, OVER, TERMINATED, TRANSITIONS, Event, State, states_allowing
 from sipsimple.session.transactions import TransactionReporter
 from sipsimple.util import Null, Route
-from zope.interface import implementer
 
 __all__ = ["Session"]
 

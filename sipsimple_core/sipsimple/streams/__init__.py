@@ -13,11 +13,11 @@ from sipsimple.streams import _notifications as _notifications
 from sipsimple.streams._interface import IMediaStream
 from sipsimple.streams._registry import MediaStreamRegistrar, MediaStreamRegistry, StreamNotInstalledError
 
-__all__ = ['IMediaStream', 'MediaStreamRegistrar', 'MediaStreamRegistry', 'StreamNotInstalledError']
+__all__ = ["IMediaStream", "MediaStreamRegistrar", "MediaStreamRegistry", "StreamNotInstalledError"]
 
 
 def __getattr__(name: str) -> Any:
     # Modules are asked for here too (`from sipsimple.streams import msrp`): only classes are the registry's.
     if not name[:1].isupper():
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return MediaStreamRegistry().load_class(name)

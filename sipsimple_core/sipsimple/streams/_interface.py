@@ -4,7 +4,7 @@
 
 from zope.interface import Attribute, Interface
 
-__all__ = ['IMediaStream']
+__all__ = ["IMediaStream"]
 
 
 class IMediaStream(Interface):
@@ -19,9 +19,7 @@ class IMediaStream(Interface):
     The class is instantiated as `cls(account)` (STR-006).
     """
 
-    type = Attribute(
-        """Class attribute: a str that names the kind of stream, e.g. 'audio' or 'chat' (STR-026)."""
-    )
+    type = Attribute("""Class attribute: a str that names the kind of stream, e.g. 'audio' or 'chat' (STR-026).""")
 
     priority = Attribute(
         """Class attribute: an int. Classes of higher priority are asked first about a received media line,

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sipsimple.plugins.manager import PluginManager
 
-__all__ = ['MediaStreamRegistrar', 'MediaStreamRegistry', 'StreamNotInstalledError']
+__all__ = ["MediaStreamRegistrar", "MediaStreamRegistry", "StreamNotInstalledError"]
 
 DISTRIBUTIONS = {
-    'AudioStream': 'sipsimple-audio',
-    'ChatStream': 'sipsimple-chat',
-    'DesktopSharingStream': 'sipsimple-desktopsharing',
-    'FileTransferStream': 'sipsimple-filetransfer',
+    "AudioStream": "sipsimple-audio",
+    "ChatStream": "sipsimple-chat",
+    "DesktopSharingStream": "sipsimple-desktopsharing",
+    "FileTransferStream": "sipsimple-filetransfer",
 }
 
 
@@ -54,7 +54,7 @@ class MediaStreamRegistry:
             return cls._instance
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} of {", ".join(cls.__name__ for cls in self._classes) or "nothing"}>'
+        return f"<{type(self).__name__} of {', '.join(cls.__name__ for cls in self._classes) or 'nothing'}>"
 
     def __iter__(self) -> Iterator[type[Any]]:
         self._ask_plugins()
@@ -77,11 +77,11 @@ class MediaStreamRegistry:
         Raises TypeError if `type` is no str or `priority` no int.
         """
         if not isinstance(cls, type):
-            raise TypeError(f'only classes are registered, not {cls!r}')
-        if not isinstance(getattr(cls, 'type', None), str) or not cls.type:
-            raise TypeError(f'the stream class {cls.__qualname__} needs a str as its attribute `type`')
-        if not isinstance(getattr(cls, 'priority', None), int):
-            raise TypeError(f'the stream class {cls.__qualname__} needs an int as its attribute `priority`')
+            raise TypeError(f"only classes are registered, not {cls!r}")
+        if not isinstance(getattr(cls, "type", None), str) or not cls.type:
+            raise TypeError(f"the stream class {cls.__qualname__} needs a str as its attribute `type`")
+        if not isinstance(getattr(cls, "priority", None), int):
+            raise TypeError(f"the stream class {cls.__qualname__} needs an int as its attribute `priority`")
         with self._lock:
             for index, known in enumerate(self._classes):
                 if (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__):
@@ -95,7 +95,7 @@ class MediaStreamRegistry:
         """Remove a class. Raises KeyError if it is not there."""
         with self._lock:
             if cls not in self._classes:
-                raise KeyError(f'{cls.__qualname__} is not registered')
+                raise KeyError(f"{cls.__qualname__} is not registered")
             self._classes.remove(cls)
             self._ordered = None
 
@@ -124,7 +124,7 @@ class MediaStreamRegistry:
             raise AttributeError(f"module 'sipsimple.streams' has no attribute {name!r}", name=name)
         raise StreamNotInstalledError(
             f"cannot import {name!r} from 'sipsimple.streams': {self._why_missing(distribution)}",
-            name='sipsimple.streams',
+            name="sipsimple.streams",
         )
 
     def _why_missing(self, distribution: str) -> str:
@@ -132,8 +132,8 @@ class MediaStreamRegistry:
 
         for plugin in PluginManager().plugins:
             if plugin.distribution == distribution and plugin.state is not PluginState.LOADED:
-                return f'the plugin {plugin} is not loaded: {plugin.reason or plugin.state.value}'
-        return f'install the distribution {distribution} (pip install {distribution})'
+                return f"the plugin {plugin} is not loaded: {plugin.reason or plugin.state.value}"
+        return f"install the distribution {distribution} (pip install {distribution})"
 
     def _ask_plugins(self) -> None:
         from sipsimple.plugins import PluginManager
@@ -148,13 +148,13 @@ class MediaStreamRegistry:
         try:
             manager.load()
             generation = manager.generation
-            for plugin, classes in manager.call_each('sipsimple_media_streams'):
+            for plugin, classes in manager.call_each("sipsimple_media_streams"):
                 try:
                     for cls in classes:
                         if cls not in self._classes:
                             self.register(cls)
                 except TypeError as error:
-                    manager.report(plugin, f'sipsimple_media_streams returned no stream class: {error}')
+                    manager.report(plugin, f"sipsimple_media_streams returned no stream class: {error}")
             self._asked[manager] = generation
         finally:
             self._asking.discard(thread)
@@ -168,5 +168,5 @@ class MediaStreamRegistrar(type):
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(name, bases, namespace, **kwargs)
-        if getattr(cls, 'type', None) is not None:
+        if getattr(cls, "type", None) is not None:
             MediaStreamRegistry().register(cls)

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from sipsimple.testing.network import MemoryNetwork as MemoryNetwork
     from sipsimple.testing.recorder import NotificationRecorder as NotificationRecorder
 
-MODULES = {'MemoryNetwork': 'network', 'NotificationRecorder': 'recorder', 'UserAgent': 'agent'}
+MODULES = {"MemoryNetwork": "network", "NotificationRecorder": "recorder", "UserAgent": "agent"}
 
-__all__ = ['MemoryNetwork', 'NotificationRecorder', 'UserAgent']
+__all__ = ["MemoryNetwork", "NotificationRecorder", "UserAgent"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(import_module(f'{__name__}.{MODULES[name]}'), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)

@@ -15,24 +15,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from zope.interface import implementer
+
 from sipsimple.notification import IObserver, Notification, NotificationCenter
 from sipsimple.testing.network import MemoryNetwork
 from sipsimple.testing.reactor import MemoryReactor, MemoryRealm
 from sipsimple.testing.recorder import NotificationRecorder
 from sipsimple.util import Route
-from zope.interface import implementer
 
 if TYPE_CHECKING:
     from sipsimple.account import Account
     from sipsimple.application import SIPApplication
     from sipsimple.session import Session
 
-__all__ = ['UserAgent']
+__all__ = ["UserAgent"]
 
-P = ParamSpec('P')
-T = TypeVar('T')
+P = ParamSpec("P")
+T = TypeVar("T")
 
-PORTS = {'udp': 5060, 'tcp': 5060, 'tls': 5061}
+PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 60.0
 NOTIFICATIONS_SHOWN_ON_FAILURE = 15
@@ -50,9 +51,18 @@ class UserAgent:
     :param start: False leaves the application to `start`
     """
 
-    def __init__(self, network: MemoryNetwork, name: str, *, ip: str | None = None,
-                 transports: Iterable[str] = ('udp',), settings: Mapping[str, Any] | None = None,
-                 account_settings: Mapping[str, Any] | None = None, storage: Any = None, start: bool = True) -> None:
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        name: str,
+        *,
+        ip: str | None = None,
+        transports: Iterable[str] = ("udp",),
+        settings: Mapping[str, Any] | None = None,
+        account_settings: Mapping[str, Any] | None = None,
+        storage: Any = None,
+        start: bool = True,
+    ) -> None:
         from sipsimple.application import SIPApplication
         from sipsimple.storage import MemoryStorage
 
@@ -65,12 +75,12 @@ class UserAgent:
         self.recorder: NotificationRecorder = self.run(NotificationRecorder)
         self.answerer: Answerer | None = None
         self._account: Account | None = None
-        self._settings: dict[str, Any] = {f'sip.{transport}_port': PORTS[transport] for transport in self.transports}
-        self._settings.update({'sip.transport_list': self.transports, **(settings or {})})
-        self._account_settings: dict[str, Any] = {'enabled': True, 'registration.enabled': False}
+        self._settings: dict[str, Any] = {f"sip.{transport}_port": PORTS[transport] for transport in self.transports}
+        self._settings.update({"sip.transport_list": self.transports, **(settings or {})})
+        self._account_settings: dict[str, Any] = {"enabled": True, "registration.enabled": False}
         self._account_settings.update(account_settings or {})
         network.agents.append(self)
-        network.report_with(f'{name}, {self.ip}', self._report)
+        network.report_with(f"{name}, {self.ip}", self._report)
         if start:
             self.start()
 
@@ -88,18 +98,18 @@ class UserAgent:
     def account(self) -> Account:
         """The account `name@ip`; there is none before `start`."""
         if self._account is None:
-            raise RuntimeError(f'{self!r} was not started')
+            raise RuntimeError(f"{self!r} was not started")
         return self._account
 
     @property
     def uri(self) -> str:
         """Its address as a URI, without a port."""
-        return f'sip:{self.name}@{self.ip}'
+        return f"sip:{self.name}@{self.ip}"
 
     def route(self, transport: str | None = None) -> Route:
         """How to reach it directly; over its first transport unless another one is named."""
         chosen = transport or self.transports[0]
-        return Route(self.ip, self._settings[f'sip.{chosen}_port'], chosen)
+        return Route(self.ip, self._settings[f"sip.{chosen}_port"], chosen)
 
     # What it does
 
@@ -114,10 +124,11 @@ class UserAgent:
         """
         known = len(self.recorder)
         self.run(self._start)
-        self.network.run_until(lambda: self._posted_since(known, 'SIPApplicationDidStart', 'SIPApplicationDidEnd'),
-                               START_TIMEOUT)
-        if self._posted_since(known, 'SIPApplicationDidEnd'):
-            raise AssertionError(f'{self!r} could not start\n{self.recorder.transcript()}')
+        self.network.run_until(
+            lambda: self._posted_since(known, "SIPApplicationDidStart", "SIPApplicationDidEnd"), START_TIMEOUT
+        )
+        if self._posted_since(known, "SIPApplicationDidEnd"):
+            raise AssertionError(f"{self!r} could not start\n{self.recorder.transcript()}")
 
     def _start(self) -> None:
         from sipsimple.account import Account
@@ -128,7 +139,7 @@ class UserAgent:
         settings = SIPSimpleSettings()
         _assign(settings, self._settings)
         settings.save()
-        self._account = Account(f'{self.name}@{self.ip}')
+        self._account = Account(f"{self.name}@{self.ip}")
         _assign(self._account, self._account_settings)
         self._account.save()
 
@@ -141,10 +152,11 @@ class UserAgent:
             return
         known = len(self.recorder)
         self.run(self.application.stop)
-        self.network.run_until(lambda: self._posted_since(known, 'SIPApplicationDidEnd'), STOP_TIMEOUT)
+        self.network.run_until(lambda: self._posted_since(known, "SIPApplicationDidEnd"), STOP_TIMEOUT)
 
-    def call(self, other: UserAgent | str, streams: Iterable[Any], *, routes: Iterable[Route] | None = None,
-             **options: Any) -> Session:
+    def call(
+        self, other: UserAgent | str, streams: Iterable[Any], *, routes: Iterable[Route] | None = None, **options: Any
+    ) -> Session:
         """Make a session and connect it.
 
         :param other: whom to call; a SIP URI as text needs `routes`
@@ -154,7 +166,7 @@ class UserAgent:
         """
         if routes is None:
             if not isinstance(other, UserAgent):
-                raise TypeError('a call to a URI needs routes')
+                raise TypeError("a call to a URI needs routes")
             routes = [other.route()]
         uri = other.uri if isinstance(other, UserAgent) else other
         return self.run(self._call, uri, tuple(streams), list(routes), options)
@@ -169,8 +181,14 @@ class UserAgent:
         session.connect(ToHeader(SIPURI.parse(uri)), routes, made, **options)
         return session
 
-    def answer_with(self, choose: Callable[[Session, list[Any]], Iterable[Any]] | None = None, *,
-                    ring: bool = False, delay: float = 0.0, code: int | None = None) -> Answerer:
+    def answer_with(
+        self,
+        choose: Callable[[Session, list[Any]], Iterable[Any]] | None = None,
+        *,
+        ring: bool = False,
+        delay: float = 0.0,
+        code: int | None = None,
+    ) -> Answerer:
         """Answer each session that comes in from now on; takes the place of an earlier `answer_with`.
 
         :param choose: gets the session and the proposed streams, returns those to accept; by default all
@@ -191,7 +209,7 @@ class UserAgent:
     @property
     def incoming(self) -> list[Session]:
         """The sessions that came in so far, in their order."""
-        return [found.sender for found in self.recorder.find_all('SIPSessionNewIncoming')]
+        return [found.sender for found in self.recorder.find_all("SIPSessionNewIncoming")]
 
     def _posted_since(self, known: int, *names: str) -> bool:
         return any(notification.name in names for notification in self.recorder.notifications[known:])
@@ -200,24 +218,30 @@ class UserAgent:
         return self.recorder.transcript(NOTIFICATIONS_SHOWN_ON_FAILURE)
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.name}@{self.ip}>'
+        return f"<{type(self).__name__} {self.name}@{self.ip}>"
 
 
 @implementer(IObserver)
 class Answerer:
     """Answers the incoming sessions of an agent (see `UserAgent.answer_with`)."""
 
-    def __init__(self, agent: UserAgent, choose: Callable[[Session, list[Any]], Iterable[Any]] | None, ring: bool,
-                 delay: float, code: int | None) -> None:
+    def __init__(
+        self,
+        agent: UserAgent,
+        choose: Callable[[Session, list[Any]], Iterable[Any]] | None,
+        ring: bool,
+        delay: float,
+        code: int | None,
+    ) -> None:
         self._agent = agent
         self._choose = choose
         self._ring = ring
         self._delay = delay
         self._code = code
-        NotificationCenter().add_observer(self, name='SIPSessionNewIncoming')
+        NotificationCenter().add_observer(self, name="SIPSessionNewIncoming")
 
     def stop(self) -> None:
-        NotificationCenter().discard_observer(self, name='SIPSessionNewIncoming')
+        NotificationCenter().discard_observer(self, name="SIPSessionNewIncoming")
 
     def handle_notification(self, notification: Notification) -> None:
         session = notification.sender
@@ -226,7 +250,7 @@ class Answerer:
         self._agent.reactor.callLater(self._delay, self._answer, session, list(notification.data.streams))
 
     def _answer(self, session: Session, streams: list[Any]) -> None:
-        if session.state != 'incoming':
+        if session.state != "incoming":
             return
         if self._code is not None:
             session.reject(self._code)
@@ -236,7 +260,7 @@ class Answerer:
 
 def _assign(target: Any, values: Mapping[str, Any]) -> None:
     for path, value in values.items():
-        *groups, name = path.split('.')
+        *groups, name = path.split(".")
         owner = target
         for group in groups:
             owner = getattr(owner, group)

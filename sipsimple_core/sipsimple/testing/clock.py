@@ -16,7 +16,7 @@ from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
-__all__ = ['Host', 'LivelockError', 'VirtualCall', 'VirtualClock']
+__all__ = ["Host", "LivelockError", "VirtualCall", "VirtualClock"]
 
 START_TIME = 1_000_000.0
 DEFAULT_EVENT_LIMIT = 1_000_000
@@ -47,10 +47,17 @@ _Entry = tuple[float, int, Host | None, Any, tuple[Any, ...] | None]
 class VirtualCall:
     """A call that waits for its virtual time (IDelayedCall)."""
 
-    __slots__ = ('_arguments', '_clock', '_due', '_function', '_number', '_pushed_for', 'host', 'internal')
+    __slots__ = ("_arguments", "_clock", "_due", "_function", "_number", "_pushed_for", "host", "internal")
 
-    def __init__(self, clock: VirtualClock, host: Host | None, due: float, function: Callable[..., Any],
-                 arguments: tuple[Any, ...], internal: bool) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        host: Host | None,
+        due: float,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        internal: bool,
+    ) -> None:
         self._clock = clock
         self._due = due
         self._function: Callable[..., Any] | None = function
@@ -101,10 +108,10 @@ class VirtualCall:
         return function, arguments
 
     def __repr__(self) -> str:
-        state = {_CANCELLED: 'cancelled', _CALLED: 'called'}.get(self._number)
+        state = {_CANCELLED: "cancelled", _CALLED: "called"}.get(self._number)
         if state is None:
-            state = f'in {self._due - self._clock.now:g} s: {describe_callable(self._function)}'
-        return f'<VirtualCall {state}>'
+            state = f"in {self._due - self._clock.now:g} s: {describe_callable(self._function)}"
+        return f"<VirtualCall {state}>"
 
 
 class VirtualClock:
@@ -125,23 +132,31 @@ class VirtualClock:
         self._running = False
         self._from_threads: deque[tuple[Host | None, Callable[..., Any], tuple[Any, ...]]] = deque()
 
-    def schedule(self, delay: float, host: Host | None, function: Callable[..., Any],
-                 arguments: tuple[Any, ...] = ()) -> None:
+    def schedule(
+        self, delay: float, host: Host | None, function: Callable[..., Any], arguments: tuple[Any, ...] = ()
+    ) -> None:
         """Queue what is under way by itself (a packet, a flush) and cannot be cancelled."""
         self._number = number = self._number + 1
         self._in_flight += 1
         heappush(self._heap, (self.now + delay, number, host, function, arguments))
 
-    def call_later(self, delay: float, host: Host | None, function: Callable[..., Any],
-                   arguments: tuple[Any, ...] = (), keywords: dict[str, Any] | None = None, *,
-                   internal: bool = False) -> VirtualCall:
+    def call_later(
+        self,
+        delay: float,
+        host: Host | None,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...] = (),
+        keywords: dict[str, Any] | None = None,
+        *,
+        internal: bool = False,
+    ) -> VirtualCall:
         """Queue a timer.
 
         :param internal: a timer of the simulated network, which `calls_of` does not show
         :raises ValueError: the delay is negative or not a number
         """
         if not delay >= 0:
-            raise ValueError(f'a call cannot be delayed by {delay!r} seconds')
+            raise ValueError(f"a call cannot be delayed by {delay!r} seconds")
         if keywords:
             function = partial(function, **keywords)
         call = VirtualCall(self, host, self.now + delay, function, arguments, internal)
@@ -153,29 +168,33 @@ class VirtualClock:
         """Whether nothing is left to happen, not even a timer."""
         return len(self._heap) == self._stale and not self._from_threads
 
-    def call_from_thread(self, host: Host | None, function: Callable[..., Any],
-                         arguments: tuple[Any, ...]) -> None:
+    def call_from_thread(self, host: Host | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Queue a call for now; the one method here that any thread may use."""
         self._from_threads.append((host, function, arguments))
 
     def calls_of(self, host: Host) -> list[VirtualCall]:
         """The timers of a host that are active, in the order in which they will be called."""
-        calls = [(call.getTime(), number, call) for _, number, owner, call, arguments in self._heap
-                 if arguments is None and owner is host and call._number == number and not call.internal]
+        calls = [
+            (call.getTime(), number, call)
+            for _, number, owner, call, arguments in self._heap
+            if arguments is None and owner is host and call._number == number and not call.internal
+        ]
         return [call for _, _, call in sorted(calls, key=lambda entry: entry[:2])]
 
     def discard_host(self, host: Host) -> list[tuple[Any, tuple[Any, ...]]]:
         """Forget all events of a host; returns those that were in flight as (function, arguments)."""
-        discarded = [(function, arguments) for _, _, owner, function, arguments in self._heap
-                     if owner is host and arguments is not None]
+        discarded = [
+            (function, arguments)
+            for _, _, owner, function, arguments in self._heap
+            if owner is host and arguments is not None
+        ]
         self._heap = [entry for entry in self._heap if entry[2] is not host and not _is_stale(entry)]
         heapify(self._heap)
         self._stale = 0
         self._in_flight -= len(discarded)
         return discarded
 
-    def run(self, deadline: float, done: Callable[[], object] | None = None, *,
-            in_flight_only: bool = False) -> bool:
+    def run(self, deadline: float, done: Callable[[], object] | None = None, *, in_flight_only: bool = False) -> bool:
         """Run events until `done()` is true, nothing is left, or the next one lies after the deadline.
 
         :param deadline: virtual time in seconds; the clock itself stops at the last event
@@ -185,7 +204,7 @@ class VirtualClock:
         :raises LivelockError: more than `event_limit` events ran
         """
         if self._running:
-            raise RuntimeError('the network is running: events cannot run inside an event')
+            raise RuntimeError("the network is running: events cannot run inside an event")
         self._running = True
         first = self.events_run
         try:
@@ -193,8 +212,7 @@ class VirtualClock:
         finally:
             self._running = False
 
-    def _run(self, deadline: float, done: Callable[[], object] | None, in_flight_only: bool,
-             last: int) -> bool:
+    def _run(self, deadline: float, done: Callable[[], object] | None, in_flight_only: bool, last: int) -> bool:
         recent: deque[str] = deque(maxlen=EVENTS_SHOWN_IN_LIVELOCK)
         shown_from = last - EVENTS_SHOWN_IN_LIVELOCK
         started = self.now
@@ -226,7 +244,7 @@ class VirtualClock:
                 self.now = time
             self.events_run += 1
             if self.events_run > shown_from:
-                recent.append(f'{host.name if host else "network"}: {describe_callable(function)}')
+                recent.append(f"{host.name if host else 'network'}: {describe_callable(function)}")
                 if self.events_run > last:
                     raise LivelockError(_describe_livelock(self.event_limit, self.now - started, recent))
             try:
@@ -263,10 +281,12 @@ def describe_callable(function: object) -> str:
     """A short name for a message: what is called, without its arguments."""
     while isinstance(function, partial):
         function = function.func
-    return getattr(function, '__qualname__', None) or type(function).__qualname__
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
 def _describe_livelock(limit: int, elapsed: float, recent: deque[str]) -> str:
-    events = '\n'.join(f'    {event}' for event in recent)
-    return (f'{limit} events ran in {elapsed:g} virtual seconds and there is no end in sight; '
-            f'the limit is `event_limit`. The last events:\n{events}')
+    events = "\n".join(f"    {event}" for event in recent)
+    return (
+        f"{limit} events ran in {elapsed:g} virtual seconds and there is no end in sight; "
+        f"the limit is `event_limit`. The last events:\n{events}"
+    )

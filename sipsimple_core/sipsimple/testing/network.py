@@ -15,15 +15,16 @@ import random
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.abstract import isIPAddress
+
 from sipsimple.testing.clock import Host, LivelockError, VirtualClock, describe_callable
 from sipsimple.testing.packets import Fate, Packet, PacketFilter, PacketLog, Verdict
-from twisted.internet.abstract import isIPAddress
 
 if TYPE_CHECKING:
     from sipsimple.testing.reactor import MemoryReactor
     from sipsimple.testing.tcp import MemoryConnection
 
-__all__ = ['ConditionNotMet', 'LivelockError', 'MemoryNetwork']
+__all__ = ["ConditionNotMet", "LivelockError", "MemoryNetwork"]
 
 DEFAULT_LATENCY = 0.001
 DEFAULT_REORDERING_DELAY = 0.05
@@ -33,7 +34,7 @@ DEFAULT_TCP_USER_TIMEOUT = 120.0
 MAX_COLLECTED_ERRORS = 100
 MAX_HOSTS = 254
 PACKETS_SHOWN_ON_FAILURE = 25
-LOOPBACK = '127.0.0.1'
+LOOPBACK = "127.0.0.1"
 
 
 class ConditionNotMet(AssertionError):
@@ -57,11 +58,20 @@ class MemoryNetwork:
     :param tcp_user_timeout: after how long in vain TCP gives a connection up
     """
 
-    def __init__(self, seed: int = 0, *, latency: float = DEFAULT_LATENCY, jitter: float = 0.0,
-                 loss: float = 0.0, duplication: float = 0.0, reordering: float = 0.0,
-                 reordering_delay: float = DEFAULT_REORDERING_DELAY, segment_size: int = DEFAULT_SEGMENT_SIZE,
-                 tcp_window: int = DEFAULT_TCP_WINDOW,
-                 tcp_user_timeout: float = DEFAULT_TCP_USER_TIMEOUT) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        latency: float = DEFAULT_LATENCY,
+        jitter: float = 0.0,
+        loss: float = 0.0,
+        duplication: float = 0.0,
+        reordering: float = 0.0,
+        reordering_delay: float = DEFAULT_REORDERING_DELAY,
+        segment_size: int = DEFAULT_SEGMENT_SIZE,
+        tcp_window: int = DEFAULT_TCP_WINDOW,
+        tcp_user_timeout: float = DEFAULT_TCP_USER_TIMEOUT,
+    ) -> None:
         self.seed = seed
         self.latency = latency
         self.jitter = jitter
@@ -102,7 +112,7 @@ class MemoryNetwork:
         :raises LivelockError: more than `clock.event_limit` events ran
         """
         if not seconds >= 0:
-            raise ValueError(f'time cannot advance by {seconds!r} seconds')
+            raise ValueError(f"time cannot advance by {seconds!r} seconds")
         deadline = self.clock.now + seconds
         self.clock.run(deadline)
         self.clock.now = deadline
@@ -120,7 +130,7 @@ class MemoryNetwork:
         if not self.clock.run(deadline, predicate):
             self.clock.now = deadline
             errors = self._take_errors()
-            message = '\n'.join(self._describe_failure(predicate, timeout, errors))
+            message = "\n".join(self._describe_failure(predicate, timeout, errors))
             raise ConditionNotMet(message) from (errors[0] if errors else None)
         self.raise_errors()
 
@@ -130,7 +140,7 @@ class MemoryNetwork:
         :raises Exception: what came out of a callback meanwhile (several: an ExceptionGroup)
         :raises LivelockError: more than `clock.event_limit` events ran
         """
-        self.clock.run(float('inf'), in_flight_only=True)
+        self.clock.run(float("inf"), in_flight_only=True)
         self.raise_errors()
 
     # Hosts and names
@@ -138,15 +148,16 @@ class MemoryNetwork:
     def add_host(self, name: str | None = None, ip: str | None = None, realm: Any = None) -> MemoryReactor:
         """A new host, which is its reactor; without a realm its callbacks run in the caller's."""
         from sipsimple.testing.reactor import MemoryReactor
+
         return MemoryReactor(self, ip, realm, name)
 
     def free_ip(self) -> str:
         """The lowest address of 10.0.0.0/24 that no host has."""
         for number in range(1, MAX_HOSTS + 1):
-            ip = f'10.0.0.{number}'
+            ip = f"10.0.0.{number}"
             if ip not in self.hosts:
                 return ip
-        raise RuntimeError(f'a network has at most {MAX_HOSTS} hosts')
+        raise RuntimeError(f"a network has at most {MAX_HOSTS} hosts")
 
     def attach(self, host: MemoryReactor) -> None:
         """Put a host on the network (a MemoryReactor does that itself).
@@ -154,22 +165,22 @@ class MemoryNetwork:
         :raises ValueError: its address or its name is taken
         """
         if host.ip in self.hosts or host.ip == LOOPBACK:
-            raise ValueError(f'the address {host.ip} is taken')
+            raise ValueError(f"the address {host.ip} is taken")
         if host.name.lower() in self.names:
-            raise ValueError(f'the name {host.name!r} is taken')
+            raise ValueError(f"the name {host.name!r} is taken")
         self.hosts[host.ip] = host
         self.add_name(host.name, host.ip)
 
     def add_name(self, name: str, ip: str) -> None:
         """Let a name resolve to an address, on all hosts."""
-        self.names[name.lower().rstrip('.')] = ip
+        self.names[name.lower().rstrip(".")] = ip
 
     def resolve(self, name: str) -> str | None:
         """The address of a name, None when there is none; an address is its own."""
         if isIPAddress(name):
             return name
-        name = name.lower().rstrip('.')
-        return LOOPBACK if name == 'localhost' else self.names.get(name)
+        name = name.lower().rstrip(".")
+        return LOOPBACK if name == "localhost" else self.names.get(name)
 
     def host(self, who: Any) -> MemoryReactor:
         """The host that a name, an address, a reactor or a UserAgent stands for.
@@ -179,12 +190,12 @@ class MemoryNetwork:
         if isinstance(who, str):
             ip = self.resolve(who)
             if ip not in self.hosts:
-                raise LookupError(f'no host {who!r} is on this network')
+                raise LookupError(f"no host {who!r} is on this network")
             return self.hosts[ip]
-        reactor = getattr(who, 'reactor', who)
-        host = self.hosts.get(getattr(reactor, 'ip', ''))
+        reactor = getattr(who, "reactor", who)
+        host = self.hosts.get(getattr(reactor, "ip", ""))
         if host is None or host is not reactor:
-            raise LookupError(f'{who!r} is not on this network')
+            raise LookupError(f"{who!r} is not on this network")
         return host
 
     def crash(self, who: Any) -> None:
@@ -294,7 +305,7 @@ class MemoryNetwork:
             delay += self.latency
             if self.jitter:
                 delay = self._jittered(delay, sender.ip, target.ip)
-            if packet.transport == 'udp' and (self.loss or self.duplication or self.reordering):
+            if packet.transport == "udp" and (self.loss or self.duplication or self.reordering):
                 self._disturb(packet, delay)
                 return
         self.clock.schedule(delay, target, self._arrive, (packet,))
@@ -345,16 +356,16 @@ class MemoryNetwork:
         if len(errors) == 1:
             raise errors[0]
         if errors:
-            more = f', {left_out} more left out' if left_out else ''
-            raise ExceptionGroup(f'{len(errors)} callbacks failed on the memory network{more}', errors)
+            more = f", {left_out} more left out" if left_out else ""
+            raise ExceptionGroup(f"{len(errors)} callbacks failed on the memory network{more}", errors)
 
     def collect_error(self, host: Host | None, where: str, exception: Exception) -> None:
         """Keep an exception that the code under test let out, for the end of the run."""
         if len(self.errors) >= MAX_COLLECTED_ERRORS:
             self._errors_left_out += 1
             return
-        owner = f' of {host.name}' if host is not None else ''
-        exception.add_note(f'in {where}{owner} at virtual time {self.clock.now - self.start_time:.6f}')
+        owner = f" of {host.name}" if host is not None else ""
+        exception.add_note(f"in {where}{owner} at virtual time {self.clock.now - self.start_time:.6f}")
         self.errors.append(exception)
 
     def report_with(self, name: str, reporter: Callable[[], str]) -> None:
@@ -369,13 +380,13 @@ class MemoryNetwork:
         """
         packets = self.packets.last(len(self.packets) if limit is None else limit)
         left_out = len(self.packets) - len(packets)
-        lines = [f'({left_out} earlier packets)'] if left_out else []
+        lines = [f"({left_out} earlier packets)"] if left_out else []
         for packet in packets:
             lines.append(packet.describe(self.start_time))
             if contents and packet.data:
-                text = packet.data.decode('utf-8', 'backslashreplace')
-                lines.extend(f'    {line}' for line in text.splitlines())
-        return '\n'.join(lines)
+                text = packet.data.decode("utf-8", "backslashreplace")
+                lines.extend(f"    {line}" for line in text.splitlines())
+        return "\n".join(lines)
 
     def _event_failed(self, host: Host | None, function: Any, exception: Exception) -> None:
         self.collect_error(host, describe_callable(function), exception)
@@ -384,27 +395,28 @@ class MemoryNetwork:
         errors, self.errors, self._errors_left_out = self.errors, [], 0
         return errors
 
-    def _describe_failure(self, predicate: Callable[[], object], timeout: float,
-                          errors: list[Exception]) -> Iterator[str]:
-        yield f'not true after {timeout:g} virtual seconds: {_describe_predicate(predicate)}'
+    def _describe_failure(
+        self, predicate: Callable[[], object], timeout: float, errors: list[Exception]
+    ) -> Iterator[str]:
+        yield f"not true after {timeout:g} virtual seconds: {_describe_predicate(predicate)}"
         if self.clock.is_empty:
-            yield '(nothing is left that could still happen)'
+            yield "(nothing is left that could still happen)"
         if errors:
-            yield '-- exceptions out of callbacks:'
-            yield from (f'{type(error).__name__}: {error} ({"; ".join(error.__notes__)})' for error in errors)
-        yield '-- last packets:'
-        yield self.dump(PACKETS_SHOWN_ON_FAILURE) or '(none)'
+            yield "-- exceptions out of callbacks:"
+            yield from (f"{type(error).__name__}: {error} ({'; '.join(error.__notes__)})" for error in errors)
+        yield "-- last packets:"
+        yield self.dump(PACKETS_SHOWN_ON_FAILURE) or "(none)"
         for name, reporter in self._reporters.items():
-            yield f'-- {name}:'
+            yield f"-- {name}:"
             try:
-                yield reporter() or '(nothing)'
+                yield reporter() or "(nothing)"
             except Exception as exception:
-                yield f'(no report: {exception!r})'
+                yield f"(no report: {exception!r})"
 
 
 def _describe_predicate(predicate: Callable[[], object]) -> str:
     try:
-        source = ' '.join(inspect.getsource(predicate).split())
+        source = " ".join(inspect.getsource(predicate).split())
     except (OSError, TypeError):
         return describe_callable(predicate)
-    return source if len(source) <= 200 else f'{source[:199]}…'
+    return source if len(source) <= 200 else f"{source[:199]}…"

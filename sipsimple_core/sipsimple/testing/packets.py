@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sipsimple.testing.network import MemoryNetwork
     from sipsimple.testing.reactor import MemoryReactor
 
-__all__ = ['Fate', 'Packet', 'PacketFilter', 'PacketLog', 'Verdict']
+__all__ = ["Fate", "Packet", "PacketFilter", "PacketLog", "Verdict"]
 
 MAX_LOGGED_PACKETS = 200_000
 MAX_HELD_PACKETS = 100_000
@@ -25,21 +25,21 @@ Address = tuple[str, int]
 class Verdict(enum.Enum):
     """What a packet filter may answer; None is PASS."""
 
-    PASS = 'pass'
-    DROP = 'drop'
-    HOLD = 'hold'
+    PASS = "pass"
+    DROP = "drop"
+    HOLD = "hold"
 
 
 class Fate(enum.StrEnum):
     """What became of a packet."""
 
-    IN_FLIGHT = 'in flight'
-    DELIVERED = 'delivered'
-    LOST = 'lost'  # by the loss knob, or between two parts of a partition
-    DROPPED = 'dropped'  # by a filter
-    HELD = 'held'  # by a filter, until it is released
-    REFUSED = 'refused'  # nobody listens on that port
-    UNREACHABLE = 'unreachable'  # nobody has that address, or its host has crashed
+    IN_FLIGHT = "in flight"
+    DELIVERED = "delivered"
+    LOST = "lost"  # by the loss knob, or between two parts of a partition
+    DROPPED = "dropped"  # by a filter
+    HELD = "held"  # by a filter, until it is released
+    REFUSED = "refused"  # nobody listens on that port
+    UNREACHABLE = "unreachable"  # nobody has that address, or its host has crashed
 
 
 class Packet:
@@ -50,13 +50,40 @@ class Packet:
     change `data`, and set `delay` to extra seconds on the way.
     """
 
-    __slots__ = ('attempt', 'context', 'copy', 'data', 'delay', 'deliver', 'destination', 'fate', 'kind',
-                 'lost', 'number', 'sender', 'source', 'target', 'time', 'transport')
+    __slots__ = (
+        "attempt",
+        "context",
+        "copy",
+        "data",
+        "delay",
+        "deliver",
+        "destination",
+        "fate",
+        "kind",
+        "lost",
+        "number",
+        "sender",
+        "source",
+        "target",
+        "time",
+        "transport",
+    )
 
-    def __init__(self, time: float, transport: str, kind: str, source: Address, destination: Address,
-                 data: bytes, sender: MemoryReactor, target: MemoryReactor | None,
-                 deliver: Callable[[Packet], object], lost: Callable[[Packet], object] | None = None,
-                 number: int = 0, context: Any = None) -> None:
+    def __init__(
+        self,
+        time: float,
+        transport: str,
+        kind: str,
+        source: Address,
+        destination: Address,
+        data: bytes,
+        sender: MemoryReactor,
+        target: MemoryReactor | None,
+        deliver: Callable[[Packet], object],
+        lost: Callable[[Packet], object] | None = None,
+        number: int = 0,
+        context: Any = None,
+    ) -> None:
         self.time = time
         self.transport = transport
         self.kind = kind
@@ -76,8 +103,20 @@ class Packet:
 
     def duplicate(self, time: float) -> Packet:
         """The same packet once more, sent at the given time."""
-        packet = Packet(time, self.transport, self.kind, self.source, self.destination, self.data,
-                        self.sender, self.target, self.deliver, self.lost, self.number, self.context)
+        packet = Packet(
+            time,
+            self.transport,
+            self.kind,
+            self.source,
+            self.destination,
+            self.data,
+            self.sender,
+            self.target,
+            self.deliver,
+            self.lost,
+            self.number,
+            self.context,
+        )
         packet.copy = True
         return packet
 
@@ -88,22 +127,24 @@ class Packet:
     @property
     def first_line(self) -> str:
         """The first line of the contents, printable, cut to a length that fits a table."""
-        line = self.data[:FIRST_LINE_SHOWN * 4].split(b'\n', 1)[0].strip().decode('utf-8', 'backslashreplace')
-        line = ''.join(char if char.isprintable() else '·' for char in line)
-        return line if len(line) <= FIRST_LINE_SHOWN else f'{line[:FIRST_LINE_SHOWN - 1]}…'
+        line = self.data[: FIRST_LINE_SHOWN * 4].split(b"\n", 1)[0].strip().decode("utf-8", "backslashreplace")
+        line = "".join(char if char.isprintable() else "·" for char in line)
+        return line if len(line) <= FIRST_LINE_SHOWN else f"{line[: FIRST_LINE_SHOWN - 1]}…"
 
     def describe(self, epoch: float = 0.0) -> str:
         """One line: the time since the epoch, who to whom, what, and its fate unless it was delivered."""
-        kind = self.transport if self.kind in ('datagram', 'data') else f'{self.transport} {self.kind}'
-        notes = ' (copy)' if self.copy else ''
+        kind = self.transport if self.kind in ("datagram", "data") else f"{self.transport} {self.kind}"
+        notes = " (copy)" if self.copy else ""
         if self.fate is not Fate.DELIVERED:
-            notes += f' [{self.fate}]'
-        return (f'{self.time - epoch:10.6f}  {self.source[0]}:{self.source[1]} → '
-                f'{self.destination[0]}:{self.destination[1]}  {kind:<8}{len(self.data):6}  '
-                f'{self.first_line}{notes}'.rstrip())
+            notes += f" [{self.fate}]"
+        return (
+            f"{self.time - epoch:10.6f}  {self.source[0]}:{self.source[1]} → "
+            f"{self.destination[0]}:{self.destination[1]}  {kind:<8}{len(self.data):6}  "
+            f"{self.first_line}{notes}".rstrip()
+        )
 
     def __repr__(self) -> str:
-        return f'<Packet {self.describe().strip()}>'
+        return f"<Packet {self.describe().strip()}>"
 
 
 class PacketLog(Sequence[Packet]):
@@ -113,20 +154,32 @@ class PacketLog(Sequence[Packet]):
         self._packets: deque[Packet] = deque(maxlen=MAX_LOGGED_PACKETS)
         self.append = self._packets.append
 
-    def select(self, *, transport: str | None = None, kind: str | None = None, source: str | None = None,
-               destination: str | None = None, fate: Fate | None = None, contains: bytes = b'',
-               starts_with: bytes = b'') -> list[Packet]:
+    def select(
+        self,
+        *,
+        transport: str | None = None,
+        kind: str | None = None,
+        source: str | None = None,
+        destination: str | None = None,
+        fate: Fate | None = None,
+        contains: bytes = b"",
+        starts_with: bytes = b"",
+    ) -> list[Packet]:
         """The packets for which all the given conditions hold.
 
         :param source: an IP address; likewise `destination`
         """
-        return [packet for packet in self._packets
-                if (transport is None or packet.transport == transport)
-                and (kind is None or packet.kind == kind)
-                and (source is None or packet.source[0] == source)
-                and (destination is None or packet.destination[0] == destination)
-                and (fate is None or packet.fate is fate)
-                and contains in packet.data and packet.data.startswith(starts_with)]
+        return [
+            packet
+            for packet in self._packets
+            if (transport is None or packet.transport == transport)
+            and (kind is None or packet.kind == kind)
+            and (source is None or packet.source[0] == source)
+            and (destination is None or packet.destination[0] == destination)
+            and (fate is None or packet.fate is fate)
+            and contains in packet.data
+            and packet.data.startswith(starts_with)
+        ]
 
     def last(self, count: int) -> list[Packet]:
         return list(islice(self._packets, max(0, len(self._packets) - count), None))
@@ -187,6 +240,7 @@ class PacketFilter:
     def __enter__(self) -> PacketFilter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.remove()

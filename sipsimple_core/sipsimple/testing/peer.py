@@ -1,20 +1,21 @@
 """Scripted peers: bare sockets of a host, for tests that send octets of their own making to a user agent.
 
-    mallory = network.add_host('mallory')
-    peer = DatagramPeer(mallory, 5060)
-    peer.send(b'OPTIONS sip:alice@10.0.0.2 SIP/2.0\\r\\n...', alice, 5060)
-    network.run_until(lambda: peer.received)
+mallory = network.add_host('mallory')
+peer = DatagramPeer(mallory, 5060)
+peer.send(b'OPTIONS sip:alice@10.0.0.2 SIP/2.0\\r\\n...', alice, 5060)
+network.run_until(lambda: peer.received)
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sipsimple.testing.reactor import MemoryReactor
 from twisted.internet.protocol import ClientFactory, DatagramProtocol, Factory, Protocol
 from twisted.python.failure import Failure
 
-__all__ = ['DatagramPeer', 'StreamListener', 'StreamPeer']
+from sipsimple.testing.reactor import MemoryReactor
+
+__all__ = ["DatagramPeer", "StreamListener", "StreamPeer"]
 
 
 class DatagramPeer(DatagramProtocol):
@@ -50,9 +51,9 @@ class StreamPeer(Protocol):
     transport: Any = None
 
     def __init__(self) -> None:
-        self.received = b''
+        self.received = b""
         self.reason: BaseException | None = None
-        self._unsent = b''
+        self._unsent = b""
         self._close = False
 
     @classmethod
@@ -80,7 +81,7 @@ class StreamPeer(Protocol):
             self.transport.abortConnection()
 
     def connectionMade(self) -> None:
-        unsent, self._unsent = self._unsent, b''
+        unsent, self._unsent = self._unsent, b""
         self.send(unsent)
         if self._close:
             self.close()

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-MARKER = 'observer_errors'
+MARKER = "observer_errors"
 
 
 class ErrorCollector(logging.Handler):
@@ -35,7 +35,7 @@ _collector = ErrorCollector()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line('markers', f'{MARKER}: observers of notifications may raise in this test')
+    config.addinivalue_line("markers", f"{MARKER}: observers of notifications may raise in this test")
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def observer_errors() -> list[logging.LogRecord]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    logger = logging.getLogger('sipsimple.notification')
-    realm_module: Any = sys.modules.get('sipsimple.realm')
-    declaration_module: Any = sys.modules.get('sipsimple.notification.declaration')
+    logger = logging.getLogger("sipsimple.notification")
+    realm_module: Any = sys.modules.get("sipsimple.realm")
+    declaration_module: Any = sys.modules.get("sipsimple.notification.declaration")
     _collector.records.clear()
     logger.addHandler(_collector)
     previous_realm = None if realm_module is None else realm_module.replace_default_realm()
@@ -80,10 +80,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _fail_for_errors(item: pytest.Item) -> None:
-    if item.get_closest_marker(MARKER) is not None or MARKER in getattr(item, 'fixturenames', ()):
+    if item.get_closest_marker(MARKER) is not None or MARKER in getattr(item, "fixturenames", ()):
         return
     if _collector.records:
         formatter = logging.Formatter()
-        text = '\n'.join(formatter.format(record) for record in _collector.records)
+        text = "\n".join(formatter.format(record) for record in _collector.records)
         _collector.records.clear()
-        pytest.fail(f'an observer raised:\n{text}', pytrace=False)
+        pytest.fail(f"an observer raised:\n{text}", pytrace=False)

@@ -13,11 +13,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from sipsimple.realm import Realm
-from sipsimple.testing.network import LOOPBACK, MemoryNetwork
-from sipsimple.testing.resolver import MemoryResolver
-from sipsimple.testing.tcp_ports import MemoryConnector, MemoryListeningPort
-from sipsimple.testing.udp import MemoryDatagramPort
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -34,17 +29,22 @@ from twisted.internet.protocol import ClientFactory, DatagramProtocol, Factory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ['MemoryReactor', 'MemoryRealm', 'MemoryThreadPool']
+from sipsimple.realm import Realm
+from sipsimple.testing.network import LOOPBACK, MemoryNetwork
+from sipsimple.testing.resolver import MemoryResolver
+from sipsimple.testing.tcp_ports import MemoryConnector, MemoryListeningPort
+from sipsimple.testing.udp import MemoryDatagramPort
+
+__all__ = ["MemoryReactor", "MemoryRealm", "MemoryThreadPool"]
 
 FIRST_EPHEMERAL_PORT = 49152
 LAST_PORT = 65535
-ANY_INTERFACE = ('', '0.0.0.0')
+ANY_INTERFACE = ("", "0.0.0.0")
 
-Transport = Literal['udp', 'tcp']
+Transport = Literal["udp", "tcp"]
 
 
-@implementer(IReactorCore, IReactorTime, IReactorUDP, IReactorTCP, IReactorThreads,
-             IReactorPluggableNameResolver)
+@implementer(IReactorCore, IReactorTime, IReactorUDP, IReactorTCP, IReactorThreads, IReactorPluggableNameResolver)
 class MemoryReactor:
     """A host: its address, its ports, its timers.
 
@@ -53,8 +53,9 @@ class MemoryReactor:
     :param name: a name that resolves to it on all hosts; by default its address
     """
 
-    def __init__(self, network: MemoryNetwork, host_ip: str | None = None, realm: Realm | None = None,
-                 name: str | None = None) -> None:
+    def __init__(
+        self, network: MemoryNetwork, host_ip: str | None = None, realm: Realm | None = None, name: str | None = None
+    ) -> None:
         self.network = network
         self.ip = host_ip or network.free_ip()
         self.name = name or self.ip
@@ -65,7 +66,7 @@ class MemoryReactor:
         self.nameResolver: IHostnameResolver = MemoryResolver(self)
         self._clock = network.clock
         self._thread_pool = MemoryThreadPool(self)
-        self._bound: dict[Transport, dict[tuple[str, int], Any]] = {'udp': {}, 'tcp': {}}
+        self._bound: dict[Transport, dict[tuple[str, int], Any]] = {"udp": {}, "tcp": {}}
         self._client_ports: dict[Any, int] = {}
         self._next_ephemeral = FIRST_EPHEMERAL_PORT
         self._triggers: list[tuple[str, str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
@@ -77,8 +78,7 @@ class MemoryReactor:
         """The virtual time."""
         return self._clock.now
 
-    def callLater(self, delay: float, callable: Callable[..., Any], *args: object,
-                  **kwargs: object) -> IDelayedCall:
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object) -> IDelayedCall:
         """Call after `delay` virtual seconds; calls that are due at the same instant keep their order.
 
         :raises ValueError: the delay is negative
@@ -91,22 +91,30 @@ class MemoryReactor:
 
     # IReactorUDP, IReactorTCP
 
-    def listenUDP(self, port: int, protocol: DatagramProtocol, interface: str = '',
-                  maxPacketSize: int = 8192) -> MemoryDatagramPort:
+    def listenUDP(
+        self, port: int, protocol: DatagramProtocol, interface: str = "", maxPacketSize: int = 8192
+    ) -> MemoryDatagramPort:
         """Bind a UDP port, 0 for any; :raises CannotListenError: it is in use."""
         listener = MemoryDatagramPort(self, port, protocol, _interface(interface), maxPacketSize)
         self.invoke(listener.startListening)
         return listener
 
-    def listenTCP(self, port: int, factory: Factory[Any], backlog: int = 50,
-                  interface: str = '') -> MemoryListeningPort:
+    def listenTCP(
+        self, port: int, factory: Factory[Any], backlog: int = 50, interface: str = ""
+    ) -> MemoryListeningPort:
         """Accept connections on a port, 0 for any; :raises CannotListenError: it is in use."""
         listener = MemoryListeningPort(self, port, factory, _interface(interface))
         self.invoke(listener.startListening)
         return listener
 
-    def connectTCP(self, host: str, port: int, factory: ClientFactory[Any], timeout: float | None = 30.0,
-                   bindAddress: tuple[str, int] | None = None) -> MemoryConnector:
+    def connectTCP(
+        self,
+        host: str,
+        port: int,
+        factory: ClientFactory[Any],
+        timeout: float | None = 30.0,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> MemoryConnector:
         """Connect to a port of another host, given by address or name."""
         connector = MemoryConnector(self, host, port, factory, timeout, bindAddress)
         self.invoke(connector.connect)
@@ -152,7 +160,7 @@ class MemoryReactor:
         self.invoke(callable, *args, **kwargs)
 
     def run(self) -> None:
-        raise RuntimeError('a MemoryReactor is run by its network: see MemoryNetwork.run_until')
+        raise RuntimeError("a MemoryReactor is run by its network: see MemoryNetwork.run_until")
 
     def iterate(self, delay: float = 0.0) -> None:
         self.network.advance(delay)
@@ -161,13 +169,14 @@ class MemoryReactor:
         """Fire the triggers of 'shutdown'; the host stays on the network."""
         if self.running:
             self.running = False
-            self.fireSystemEvent('shutdown')
+            self.fireSystemEvent("shutdown")
 
     def crash(self) -> None:
         self.running = False
 
-    def addSystemEventTrigger(self, phase: str, eventType: str, callable: Callable[..., Any], *args: object,
-                              **kwargs: object) -> Any:
+    def addSystemEventTrigger(
+        self, phase: str, eventType: str, callable: Callable[..., Any], *args: object, **kwargs: object
+    ) -> Any:
         """Have a function called at `stop` ('shutdown'); other events never happen here."""
         trigger = (phase, eventType, callable, args, kwargs)
         self._triggers.append(trigger)
@@ -177,25 +186,24 @@ class MemoryReactor:
         self._triggers.remove(triggerID)
 
     def fireSystemEvent(self, eventType: str) -> None:
-        for phase in ('before', 'during', 'after'):
+        for phase in ("before", "during", "after"):
             for trigger in [trigger for trigger in self._triggers if trigger[:2] == (phase, eventType)]:
                 self._triggers.remove(trigger)
                 self.invoke(trigger[2], *trigger[3], **trigger[4])
 
     # Ports
 
-    def bind(self, transport: Transport, port_object: Any, interface: str, port: int, *,
-             listening: bool = True) -> int:
+    def bind(self, transport: Transport, port_object: Any, interface: str, port: int, *, listening: bool = True) -> int:
         """Take a port, or any free one for 0.
 
         :param listening: False for the local port of an outgoing connection
         :raises CannotListenError: the port is in use, or the interface is not of this host
         """
-        if interface not in ('', self.ip, LOOPBACK):
+        if interface not in ("", self.ip, LOOPBACK):
             raise _cannot_listen(interface, port, errno.EADDRNOTAVAIL)
         if not 0 <= port <= LAST_PORT:
             raise _cannot_listen(interface, port, errno.EINVAL)
-        addresses = (self.ip, LOOPBACK) if interface == '' else (interface,)
+        addresses = (self.ip, LOOPBACK) if interface == "" else (interface,)
         if port == 0:
             port = self._free_port(transport)
         elif self._in_use(transport, addresses, port):
@@ -223,21 +231,22 @@ class MemoryReactor:
             self._next_ephemeral = FIRST_EPHEMERAL_PORT if port == LAST_PORT else port + 1
             if not self._in_use(transport, (self.ip, LOOPBACK), port):
                 return port
-        raise _cannot_listen('', 0, errno.EADDRINUSE)
+        raise _cannot_listen("", 0, errno.EADDRINUSE)
 
     def _in_use(self, transport: Transport, addresses: tuple[str, ...], port: int) -> bool:
         bound = self._bound[transport]
-        return (any((address, port) in bound for address in addresses)
-                or (transport == 'tcp' and port in self._client_ports.values()))
+        return any((address, port) in bound for address in addresses) or (
+            transport == "tcp" and port in self._client_ports.values()
+        )
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.name} {self.ip}>'
+        return f"<{type(self).__name__} {self.name} {self.ip}>"
 
 
 class MemoryThreadPool:
     """A pool that works in the reactor's own thread, each job in an event, so that tests stay in order."""
 
-    name = 'memory'
+    name = "memory"
 
     def __init__(self, reactor: MemoryReactor) -> None:
         self._reactor = reactor
@@ -246,16 +255,18 @@ class MemoryThreadPool:
         """Call in an event of its own; what it raises is an error of the test."""
         self._reactor.callFromThread(func, *args, **kwargs)
 
-    def callInThreadWithCallback(self, onResult: Callable[[bool, Any], Any] | None, func: Callable[..., Any],
-                                 *args: object, **kwargs: object) -> None:
+    def callInThreadWithCallback(
+        self, onResult: Callable[[bool, Any], Any] | None, func: Callable[..., Any], *args: object, **kwargs: object
+    ) -> None:
         """Call in an event of its own, then onResult(True, result) or onResult(False, Failure)."""
         if onResult is None:
             self.callInThread(func, *args, **kwargs)
         else:
             self._reactor.callFromThread(self._work, onResult, func, args, kwargs)
 
-    def _work(self, on_result: Callable[[bool, Any], Any], function: Callable[..., Any], arguments: Any,
-              keywords: Any) -> None:
+    def _work(
+        self, on_result: Callable[[bool, Any], Any], function: Callable[..., Any], arguments: Any, keywords: Any
+    ) -> None:
         try:
             result = function(*arguments, **keywords)
         except Exception:
@@ -294,7 +305,7 @@ def _call_with_keywords(function: Callable[..., Any], args: tuple[Any, ...], kwa
 
 
 def _interface(interface: str) -> str:
-    return '' if interface in ANY_INTERFACE else interface
+    return "" if interface in ANY_INTERFACE else interface
 
 
 def _cannot_listen(interface: str, port: int, code: int) -> CannotListenError:

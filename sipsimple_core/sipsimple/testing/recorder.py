@@ -8,16 +8,17 @@ from threading import Condition
 from typing import TYPE_CHECKING, TypeVar
 from typing import Any as AnyValue
 
+from zope.interface import implementer
+
 from sipsimple.notification import IObserver, Notification, NotificationCenter
 from sipsimple.util import Any
-from zope.interface import implementer
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ['NotificationRecorder']
+__all__ = ["NotificationRecorder"]
 
-T = TypeVar('T')
+T = TypeVar("T")
 
 MAX_RECORDED = 200_000
 SHOWN = 40  # notifications that a failure shows, the last ones
@@ -49,7 +50,7 @@ class NotificationRecorder:
             self.center.add_observer(self, name=name, sender=of_sender)
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} of {len(self.notifications)} notifications>'
+        return f"<{type(self).__name__} of {len(self.notifications)} notifications>"
 
     def __enter__(self) -> NotificationRecorder:
         return self
@@ -68,7 +69,7 @@ class NotificationRecorder:
     def handle_notification(self, notification: Notification) -> None:
         with self._changed:
             if len(self.notifications) >= MAX_RECORDED:
-                raise OverflowError(f'{MAX_RECORDED} notifications are recorded, there is no room for more')
+                raise OverflowError(f"{MAX_RECORDED} notifications are recorded, there is no room for more")
             self.notifications.append(notification)
             self._changed.notify_all()
 
@@ -88,8 +89,7 @@ class NotificationRecorder:
         return [
             notification.name
             for notification in self
-            if (sender is Any or notification.sender is sender)
-            and (wanted is None or notification.name in wanted)
+            if (sender is Any or notification.sender is sender) and (wanted is None or notification.name in wanted)
         ]
 
     def find_all(self, name: str, sender: object = Any, **fields: AnyValue) -> list[Notification]:
@@ -117,14 +117,14 @@ class NotificationRecorder:
         For user agents that run in real threads; on the memory network time stands still meanwhile: there it
         is `network.run_until`. Raises AssertionError, with what was seen, after `timeout` seconds.
         """
-        failure = f'{_describe(name, sender, fields)} did not come'
+        failure = f"{_describe(name, sender, fields)} did not come"
         return self.wait_until(lambda: self.find(name, sender, **fields), timeout, failure)
 
     def wait_until(
         self,
         condition: Callable[[], T | None],
         timeout: float = DEFAULT_TIMEOUT,
-        failure: str = 'it did not happen',
+        failure: str = "it did not happen",
     ) -> T:
         """Block until `condition()`, evaluated after each notification, is true, and return what it returned.
 
@@ -138,12 +138,10 @@ class NotificationRecorder:
                     return result
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
-                    raise AssertionError(f'{failure} within {timeout} seconds\n{self.transcript()}')
+                    raise AssertionError(f"{failure} within {timeout} seconds\n{self.transcript()}")
                 self._changed.wait(remaining)
 
-    def assert_names(
-        self, expected: Sequence[str], sender: object = Any, only: Iterable[str] | None = None
-    ) -> None:
+    def assert_names(self, expected: Sequence[str], sender: object = Any, only: Iterable[str] | None = None) -> None:
         """Assert that `names(sender, only)` is exactly this."""
         seen = self.names(sender, only)
         if seen != list(expected):
@@ -152,9 +150,9 @@ class NotificationRecorder:
                 min(len(seen), len(expected)),
             )
             raise AssertionError(
-                f'expected {", ".join(expected) or "nothing"}\n'
-                f'     got {", ".join(seen) or "nothing"}\n'
-                f'they differ from number {differing + 1} on\n{self.transcript()}'
+                f"expected {', '.join(expected) or 'nothing'}\n"
+                f"     got {', '.join(seen) or 'nothing'}\n"
+                f"they differ from number {differing + 1} on\n{self.transcript()}"
             )
 
     def assert_order(self, *names: str, sender: object = Any) -> None:
@@ -162,32 +160,32 @@ class NotificationRecorder:
         rest = iter(self.names(sender))
         for name in names:
             if name not in rest:
-                raise AssertionError(f'{name} is missing, or came too early\n{self.transcript()}')
+                raise AssertionError(f"{name} is missing, or came too early\n{self.transcript()}")
 
     def assert_one(self, name: str, sender: object = Any, **fields: AnyValue) -> Notification:
         """Assert that exactly one such notification came, and return it."""
         found = self.find_all(name, sender, **fields)
         if len(found) != 1:
             what = _describe(name, sender, fields)
-            raise AssertionError(f'{what} came {len(found)} times, not once\n{self.transcript()}')
+            raise AssertionError(f"{what} came {len(found)} times, not once\n{self.transcript()}")
         return found[0]
 
     def assert_none(self, name: str, sender: object = Any, **fields: AnyValue) -> None:
         """Assert that no such notification came."""
         if self.find(name, sender, **fields) is not None:
-            raise AssertionError(f'{_describe(name, sender, fields)} came\n{self.transcript()}')
+            raise AssertionError(f"{_describe(name, sender, fields)} came\n{self.transcript()}")
 
     def transcript(self, last: int = SHOWN) -> str:
         """What was recorded, a line for each of the `last` notifications."""
         seen = tuple(self.notifications)
-        lines = [f'recorded: {len(seen)} notifications']
+        lines = [f"recorded: {len(seen)} notifications"]
         if len(seen) > last:
-            lines.append(f'  ... {len(seen) - last} before')
+            lines.append(f"  ... {len(seen) - last} before")
         first = max(len(seen) - last, 0)
         for number, notification in enumerate(seen[first:], first + 1):
-            sender = 'nobody' if notification.sender is None else type(notification.sender).__name__
-            lines.append(f'  {number}. {notification.name} from {sender} {_shown_fields(notification)}')
-        return '\n'.join(lines)
+            sender = "nobody" if notification.sender is None else type(notification.sender).__name__
+            lines.append(f"  {number}. {notification.name} from {sender} {_shown_fields(notification)}")
+        return "\n".join(lines)
 
 
 def _matches(notification: Notification, name: str, sender: object, fields: dict[str, AnyValue]) -> bool:
@@ -198,11 +196,11 @@ def _matches(notification: Notification, name: str, sender: object, fields: dict
 
 
 def _describe(name: str, sender: object, fields: dict[str, AnyValue]) -> str:
-    origin = '' if sender is Any else f' from {sender!r}'
-    values = ''.join(f' {field}={value!r}' for field, value in fields.items())
-    return f'{name}{origin}{values}'
+    origin = "" if sender is Any else f" from {sender!r}"
+    values = "".join(f" {field}={value!r}" for field, value in fields.items())
+    return f"{name}{origin}{values}"
 
 
 def _shown_fields(notification: Notification) -> str:
     text = repr(notification.data)
-    return text[text.index('(') :].replace('timestamp=datetime.datetime', 'at ')
+    return text[text.index("(") :].replace("timestamp=datetime.datetime", "at ")

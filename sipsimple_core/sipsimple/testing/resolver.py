@@ -20,7 +20,7 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from sipsimple.testing.reactor import MemoryReactor
 
-__all__ = ['MemoryResolver']
+__all__ = ["MemoryResolver"]
 
 
 @implementer(IHostResolution)
@@ -53,25 +53,32 @@ class MemoryResolver:
             return
         ip = self._reactor.network.resolve(name)
         if ip is None:
-            answer.errback(DNSLookupError(f'no host {name!r} is on this network'))
+            answer.errback(DNSLookupError(f"no host {name!r} is on this network"))
         else:
             answer.callback(ip)
 
-    def resolveHostName(self, resolutionReceiver: IResolutionReceiver, hostName: str, portNumber: int = 0,
-                        addressTypes: Sequence[type[IAddress]] | None = None,
-                        transportSemantics: str = 'TCP') -> IHostResolution:
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
         resolution = MemoryResolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
         wanted = addressTypes is None or IPv4Address in addressTypes
-        self._reactor.network.clock.schedule(0.0, self._reactor, self._report, (
-            resolution, resolutionReceiver, wanted, portNumber, transportSemantics))
+        self._reactor.network.clock.schedule(
+            0.0, self._reactor, self._report, (resolution, resolutionReceiver, wanted, portNumber, transportSemantics)
+        )
         return resolution
 
-    def _report(self, resolution: MemoryResolution, receiver: IResolutionReceiver, wanted: bool, port: int,
-                transport: str) -> None:
+    def _report(
+        self, resolution: MemoryResolution, receiver: IResolutionReceiver, wanted: bool, port: int, transport: str
+    ) -> None:
         if resolution.cancelled:
             return
         ip = self._reactor.network.resolve(resolution.name) if wanted else None
         if ip is not None:
-            receiver.addressResolved(IPv4Address('UDP' if transport == 'UDP' else 'TCP', ip, port))
+            receiver.addressResolved(IPv4Address("UDP" if transport == "UDP" else "TCP", ip, port))
         receiver.resolutionComplete()

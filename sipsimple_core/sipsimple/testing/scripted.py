@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
 from sipsimple.core import SIPURI, FromHeader, FrozenFromHeader, FrozenToHeader, SDPMediaStream, SDPSession, ToHeader
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.wire.header_fields import HeaderFields
@@ -20,8 +23,6 @@ from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.realm import Realm, replace_default_realm
 from sipsimple.streams import IMediaStream
 from sipsimple.testing.recorder import NotificationRecorder
-from twisted.internet.task import Clock
-from zope.interface import implementer
 
 __all__ = ["ScriptedAccount", "ScriptedInvitation", "ScriptedStream", "Stage"]
 

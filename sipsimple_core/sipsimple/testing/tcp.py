@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sipsimple.testing.packets import Packet
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -21,10 +20,12 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, ITCPT
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sipsimple.testing.packets import Packet
+
 if TYPE_CHECKING:
     from sipsimple.testing.reactor import MemoryReactor
 
-__all__ = ['MemoryConnection']
+__all__ = ["MemoryConnection"]
 
 FIRST_RETRANSMISSION = 0.2
 LAST_RETRANSMISSION = 10.0
@@ -67,10 +68,10 @@ class MemoryConnection(FileDescriptor):
     # ITransport and ITCPTransport, as far as FileDescriptor has it not
 
     def getHost(self) -> IPv4Address:
-        return IPv4Address('TCP', *self._host)
+        return IPv4Address("TCP", *self._host)
 
     def getPeer(self) -> IPv4Address:
-        return IPv4Address('TCP', *self._peer)
+        return IPv4Address("TCP", *self._peer)
 
     def getTcpNoDelay(self) -> bool:
         return self._no_delay
@@ -125,7 +126,7 @@ class MemoryConnection(FileDescriptor):
         taken = min(len(data), self.network.tcp_window - self._unacknowledged)
         size = max(1, self.network.segment_size)
         for offset in range(0, taken, size):
-            self._send_numbered('data', bytes(data[offset:min(offset + size, taken)]))
+            self._send_numbered("data", bytes(data[offset : min(offset + size, taken)]))
         self._unacknowledged += max(0, taken)
         return max(0, taken)
 
@@ -140,7 +141,7 @@ class MemoryConnection(FileDescriptor):
             if self._aborting or self._received:
                 self._send_reset()
             elif not self._fin_sent:
-                self._send_numbered('fin')
+                self._send_numbered("fin")
         self._received.clear()
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
@@ -148,7 +149,7 @@ class MemoryConnection(FileDescriptor):
 
     def _closeWriteConnection(self) -> None:
         self._fin_sent = True
-        self._send_numbered('fin')
+        self._send_numbered("fin")
         half_closeable = IHalfCloseableProtocol(self.protocol, None)
         if half_closeable is not None:
             half_closeable.writeConnectionLost()
@@ -161,33 +162,55 @@ class MemoryConnection(FileDescriptor):
         self.connected = 1
         self.network.connections[self] = None
         self.startReading()
-        self._guarded('makeConnection', protocol.makeConnection, self)
+        self._guarded("makeConnection", protocol.makeConnection, self)
 
     def _guarded(self, where: str, function: Any, *arguments: Any) -> bool:
         """Call into the protocol; an exception is kept for the test and ends the connection."""
         try:
             function(*arguments)
         except Exception as exception:
-            self.network.collect_error(self.reactor, f'{type(self.protocol).__name__}.{where}', exception)
+            self.network.collect_error(self.reactor, f"{type(self.protocol).__name__}.{where}", exception)
             self.connectionLost(Failure(exception))
             return False
         return True
 
     # Sending
 
-    def _send_numbered(self, kind: str, data: bytes = b'') -> None:
+    def _send_numbered(self, kind: str, data: bytes = b"") -> None:
         if self._dead or self.other is None:
             return
         number, self._sent_number = self._sent_number, self._sent_number + 1
-        packet = Packet(self.network.now, 'tcp', kind, self._host, self._peer, data, self.reactor,
-                        self.other.reactor, self.other.segment_arrived, self._segment_lost, number)
+        packet = Packet(
+            self.network.now,
+            "tcp",
+            kind,
+            self._host,
+            self._peer,
+            data,
+            self.reactor,
+            self.other.reactor,
+            self.other.segment_arrived,
+            self._segment_lost,
+            number,
+        )
         self.network.send(packet)
 
     def _send_reset(self) -> None:
         self._dead = True
         if self.other is not None:
-            self.network.send(Packet(self.network.now, 'tcp', 'rst', self._host, self._peer, b'',
-                                     self.reactor, self.other.reactor, self.other.reset_arrived))
+            self.network.send(
+                Packet(
+                    self.network.now,
+                    "tcp",
+                    "rst",
+                    self._host,
+                    self._peer,
+                    b"",
+                    self.reactor,
+                    self.other.reactor,
+                    self.other.reset_arrived,
+                )
+            )
 
     def _segment_lost(self, packet: Packet) -> None:
         """A segment did not arrive: once more after a while, until the peer counts as dead (RFC 9293 3.8)."""
@@ -235,7 +258,7 @@ class MemoryConnection(FileDescriptor):
         if packet.number < self._expected_number or packet.number in self._early:
             return
         if self.disconnected or self._aborting:
-            if packet.kind == 'data':
+            if packet.kind == "data":
                 self._send_reset()  # RFC 9293 3.10.7.1: data for a closed connection is answered with a reset
             return
         self._early[packet.number] = packet
@@ -246,9 +269,9 @@ class MemoryConnection(FileDescriptor):
 
     def handle_segment(self, segment: Packet) -> None:
         """The next segment in order."""
-        if segment.kind == 'data':
+        if segment.kind == "data":
             self._received.append(segment.data)
-        elif segment.kind == 'fin':
+        elif segment.kind == "fin":
             self._end_of_stream = True
         if self._reading:
             self._read_ready()
@@ -263,13 +286,13 @@ class MemoryConnection(FileDescriptor):
             data = received.popleft()
             self._acknowledge(len(data))
             assert self.protocol is not None
-            if not self._guarded('dataReceived', self.protocol.dataReceived, data):
+            if not self._guarded("dataReceived", self.protocol.dataReceived, data):
                 return
         if self._reading and self._end_of_stream and not received:
             self.stopReading()
             half_closeable = IHalfCloseableProtocol(self.protocol, None)
             if half_closeable is not None and not self._fin_sent:
-                self._guarded('readConnectionLost', half_closeable.readConnectionLost)
+                self._guarded("readConnectionLost", half_closeable.readConnectionLost)
             else:
                 self.connectionLost(Failure(ConnectionDone()))
 
@@ -280,9 +303,9 @@ class MemoryConnection(FileDescriptor):
             self.network.clock.schedule(delay, other.reactor, other._acknowledged, (count,))
 
     def __repr__(self) -> str:
-        state = 'connected' if self.connected else 'disconnected' if self.disconnected else 'connecting'
+        state = "connected" if self.connected else "disconnected" if self.disconnected else "connecting"
         (host, port), (peer, peer_port) = self._host, self._peer
-        return f'<{type(self).__name__} {host}:{port} → {peer}:{peer_port} {state}>'
+        return f"<{type(self).__name__} {host}:{port} → {peer}:{peer_port} {state}>"
 
 
 def _retransmission_delay(attempt: int) -> float:

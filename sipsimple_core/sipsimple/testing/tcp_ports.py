@@ -11,8 +11,6 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from sipsimple.testing.packets import Packet
-from sipsimple.testing.tcp import MemoryConnection
 from twisted.internet.address import IPv4Address
 from twisted.internet.base import BaseConnector
 from twisted.internet.defer import Deferred
@@ -28,10 +26,13 @@ from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sipsimple.testing.packets import Packet
+from sipsimple.testing.tcp import MemoryConnection
+
 if TYPE_CHECKING:
     from sipsimple.testing.reactor import MemoryReactor
 
-__all__ = ['MemoryClientConnection', 'MemoryConnector', 'MemoryListeningPort', 'MemoryServerConnection']
+__all__ = ["MemoryClientConnection", "MemoryConnector", "MemoryListeningPort", "MemoryServerConnection"]
 
 
 @implementer(IListeningPort)
@@ -51,7 +52,7 @@ class MemoryListeningPort:
 
         :raises CannotListenError: the port is in use, or the interface is not of this host
         """
-        self.port = self.reactor.bind('tcp', self, self.interface, self.port)
+        self.port = self.reactor.bind("tcp", self, self.interface, self.port)
         self.connected = True
         self.factory.doStart()
 
@@ -69,7 +70,7 @@ class MemoryListeningPort:
 
     def _close(self) -> None:
         self.connected = False
-        self.reactor.unbind('tcp', self)
+        self.reactor.unbind("tcp", self)
         closed, self._closed = self._closed, None
         try:
             self.factory.doStop()
@@ -81,27 +82,28 @@ class MemoryListeningPort:
         """The bound address, which is 0.0.0.0 when no interface was named, as with sockets."""
         if not self.connected:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return IPv4Address('TCP', self.interface or '0.0.0.0', self.port)
+        return IPv4Address("TCP", self.interface or "0.0.0.0", self.port)
 
     def __repr__(self) -> str:
-        state = '' if self.connected else ' closed'
-        return f'<{type(self).__name__} {self.interface or self.reactor.ip}:{self.port}{state}>'
+        state = "" if self.connected else " closed"
+        return f"<{type(self).__name__} {self.interface or self.reactor.ip}:{self.port}{state}>"
 
 
 class MemoryServerConnection(MemoryConnection):
     """The end of a connection that a listening port accepts."""
 
-    def __init__(self, reactor: MemoryReactor, client: MemoryClientConnection, listener: MemoryListeningPort,
-                 syn: Packet) -> None:
+    def __init__(
+        self, reactor: MemoryReactor, client: MemoryClientConnection, listener: MemoryListeningPort, syn: Packet
+    ) -> None:
         super().__init__(reactor, syn.destination, syn.source)
         self.other = client
         self._listener = listener
         client.other = self
         self._expected_number = 1  # the client's segment 0 is its SYN
-        self._send_numbered('syn-ack')
+        self._send_numbered("syn-ack")
 
     def handle_segment(self, segment: Packet) -> None:
-        if segment.kind != 'ack':
+        if segment.kind != "ack":
             super().handle_segment(segment)
             return
         if not self._listener.connected:
@@ -110,13 +112,13 @@ class MemoryServerConnection(MemoryConnection):
         try:
             protocol = self._listener.factory.buildProtocol(self.getPeer())
         except Exception as exception:
-            where = f'{type(self._listener.factory).__name__}.buildProtocol'
+            where = f"{type(self._listener.factory).__name__}.buildProtocol"
             self.network.collect_error(self.reactor, where, exception)
             self._refuse()
             return
         if protocol is None:
             self.disconnected = 1
-            self._send_numbered('fin')
+            self._send_numbered("fin")
         else:
             self.establish(protocol)
 
@@ -129,7 +131,7 @@ class MemoryClientConnection(MemoryConnection):
     """The end of a connection that a connector makes; also the attempt, before there is a connection."""
 
     def __init__(self, connector: MemoryConnector) -> None:
-        super().__init__(connector.reactor, ('0.0.0.0', 0), (connector.host, connector.port))
+        super().__init__(connector.reactor, ("0.0.0.0", 0), (connector.host, connector.port))
         self._connector: MemoryConnector | None = connector
         self._bind_address = connector.bind_address
         self.reactor.resolve(connector.host).addCallbacks(self._resolved, self._not_resolved)
@@ -156,16 +158,16 @@ class MemoryClientConnection(MemoryConnection):
             connector.connectionLost(reason)
 
     def handle_segment(self, segment: Packet) -> None:
-        if segment.kind != 'syn-ack':
+        if segment.kind != "syn-ack":
             super().handle_segment(segment)
             return
         connector = self._connector
         assert connector is not None
-        self._send_numbered('ack')
+        self._send_numbered("ack")
         try:
             protocol = connector.buildProtocol(self.getPeer())
         except Exception as exception:
-            where = f'{type(connector.factory).__name__}.buildProtocol'
+            where = f"{type(connector.factory).__name__}.buildProtocol"
             self.network.collect_error(self.reactor, where, exception)
             self._send_reset()
             self.failIfNotConnected(exception)
@@ -177,7 +179,7 @@ class MemoryClientConnection(MemoryConnection):
             self.establish(protocol)
 
     def segment_arrived(self, packet: Packet) -> None:
-        if self.disconnected and packet.kind == 'syn-ack':
+        if self.disconnected and packet.kind == "syn-ack":
             self._send_reset()  # the attempt was given up before its answer came
         else:
             super().segment_arrived(packet)
@@ -196,27 +198,41 @@ class MemoryClientConnection(MemoryConnection):
             return
         target = self.network.hosts.get(ip)
         local_ip = self.reactor.ip
-        if ip.startswith('127.'):
+        if ip.startswith("127."):
             target, local_ip = self.reactor, ip
         try:
-            interface, port = self._bind_address or ('', 0)
-            interface = '' if interface == '0.0.0.0' else interface
-            port = self.reactor.bind('tcp', self, interface, port, listening=False)
+            interface, port = self._bind_address or ("", 0)
+            interface = "" if interface == "0.0.0.0" else interface
+            port = self.reactor.bind("tcp", self, interface, port, listening=False)
         except CannotListenError as error:
             self.failIfNotConnected(ConnectBindError(string=str(error.socketError)))
             return
         self._host = (interface or local_ip, port)
         self._peer = (ip, self._peer[1])
         self._sent_number = 1
-        self.network.send(Packet(self.network.now, 'tcp', 'syn', self._host, self._peer, b'', self.reactor,
-                                 target, deliver_syn, self._segment_lost, 0, self))
+        self.network.send(
+            Packet(
+                self.network.now,
+                "tcp",
+                "syn",
+                self._host,
+                self._peer,
+                b"",
+                self.reactor,
+                target,
+                deliver_syn,
+                self._segment_lost,
+                0,
+                self,
+            )
+        )
 
     def _not_resolved(self, failure: Failure) -> None:
         self.failIfNotConnected(failure.value)
 
     def _release_port(self) -> None:
         if self._host[1]:
-            self.reactor.unbind('tcp', self)
+            self.reactor.unbind("tcp", self)
 
 
 class MemoryConnector(BaseConnector):
@@ -224,8 +240,15 @@ class MemoryConnector(BaseConnector):
 
     reactor: MemoryReactor  # type: ignore[assignment]
 
-    def __init__(self, reactor: MemoryReactor, host: str, port: int, factory: ClientFactory[Any],
-                 timeout: float | None, bind_address: tuple[str, int] | None) -> None:
+    def __init__(
+        self,
+        reactor: MemoryReactor,
+        host: str,
+        port: int,
+        factory: ClientFactory[Any],
+        timeout: float | None,
+        bind_address: tuple[str, int] | None,
+    ) -> None:
         super().__init__(factory, timeout, reactor)  # type: ignore[arg-type]
         self.host = host
         self.port = port
@@ -235,7 +258,7 @@ class MemoryConnector(BaseConnector):
         return MemoryClientConnection(self)
 
     def getDestination(self) -> IPv4Address:
-        return IPv4Address('TCP', self.host, self.port)
+        return IPv4Address("TCP", self.host, self.port)
 
 
 def deliver_syn(packet: Packet) -> None:
@@ -244,9 +267,20 @@ def deliver_syn(packet: Packet) -> None:
     assert host is not None
     if client.other is not None:
         return
-    listener = host.bound_to('tcp', packet.destination)
+    listener = host.bound_to("tcp", packet.destination)
     if listener is None:
-        host.network.send(Packet(host.network.now, 'tcp', 'rst', packet.destination, packet.source, b'', host,
-                                 client.reactor, client.refused))
+        host.network.send(
+            Packet(
+                host.network.now,
+                "tcp",
+                "rst",
+                packet.destination,
+                packet.source,
+                b"",
+                host,
+                client.reactor,
+                client.refused,
+            )
+        )
     else:
         MemoryServerConnection(host, client, listener, packet)

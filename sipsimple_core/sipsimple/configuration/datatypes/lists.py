@@ -13,8 +13,8 @@ from sipsimple.configuration.datatypes.text import parse_text
 MAX_LIST_ITEMS = 256
 
 _token = r"[A-Za-z0-9!#$&^_.+'*%`{|}~-]{1,127}"
-_media_type = re.compile(rf'(?:\*|{_token})/(?:\*|{_token})', re.ASCII)
-_codec = re.compile(r'[A-Za-z0-9_.+-]{1,64}(?:/[0-9]{1,6})?', re.ASCII)
+_media_type = re.compile(rf"(?:\*|{_token})/(?:\*|{_token})", re.ASCII)
+_codec = re.compile(r"[A-Za-z0-9_.+-]{1,64}(?:/[0-9]{1,6})?", re.ASCII)
 
 
 class ValueTuple(tuple[Any, ...]):
@@ -24,19 +24,19 @@ class ValueTuple(tuple[Any, ...]):
 
     def __new__(cls, values: Any = ()) -> Self:
         if isinstance(values, str):
-            values = [item for item in (part.strip() for part in parse_text(values).split(',')) if item]
+            values = [item for item in (part.strip() for part in parse_text(values).split(",")) if item]
         elif not isinstance(values, Iterable) or isinstance(values, bytes | dict):
-            raise ValueError(f'{quote(values)} is not a list')
+            raise ValueError(f"{quote(values)} is not a list")
         items: list[Any] = []
         for value in values:
             if len(items) == MAX_LIST_ITEMS:
-                raise ValueError(f'more than {MAX_LIST_ITEMS} items')
+                raise ValueError(f"more than {MAX_LIST_ITEMS} items")
             item = cls.parse_item(value)
             if item in items:
-                raise ValueError(f'{item} is there twice')
+                raise ValueError(f"{item} is there twice")
             items.append(item)
         if len(items) < cls.minimum_items:
-            raise ValueError(f'expected at least {cls.minimum_items} item')
+            raise ValueError(f"expected at least {cls.minimum_items} item")
         return super().__new__(cls, items)
 
     @classmethod
@@ -45,10 +45,10 @@ class ValueTuple(tuple[Any, ...]):
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return ', '.join(str(item) for item in self)
+        return ", ".join(str(item) for item in self)
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({[str(item) for item in self]!r})'
+        return f"{type(self).__name__}({[str(item) for item in self]!r})"
 
 
 class SIPTransportList(ValueTuple):
@@ -74,13 +74,13 @@ class AudioCodecList(ValueTuple):
     def parse_item(cls, value: Any) -> str:
         name = parse_text(value).strip()
         if not _codec.fullmatch(name):
-            raise ValueError(f'{quote(value)} is not the name of a codec')
+            raise ValueError(f"{quote(value)} is not the name of a codec")
         if cls.available is None:
             return name
         for codec in cls.available:
             if codec.lower() == name.lower():
                 return codec
-        raise ValueError(f'{quote(value)} is none of the codecs {", ".join(cls.available)}')
+        raise ValueError(f"{quote(value)} is none of the codecs {', '.join(cls.available)}")
 
 
 class ContentTypeList(ValueTuple):
@@ -89,8 +89,8 @@ class ContentTypeList(ValueTuple):
     @classmethod
     def parse_item(cls, value: Any) -> str:
         name = parse_text(value).strip().lower()
-        if name != '*' and not _media_type.fullmatch(name):
-            raise ValueError(f'{quote(value)} is not a media type: expected type/subtype, type/* or *')
+        if name != "*" and not _media_type.fullmatch(name):
+            raise ValueError(f"{quote(value)} is not a media type: expected type/subtype, type/* or *")
         return name
 
 

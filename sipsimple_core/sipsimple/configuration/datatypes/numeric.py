@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 
 from sipsimple.configuration.datatypes._quote import quote
 
-_integer = re.compile(r'[+-]?[0-9]{1,19}', re.ASCII)
-_TRUE = frozenset({'true', 'yes', 'on', '1'})
-_FALSE = frozenset({'false', 'no', 'off', '0'})
+_integer = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
 
 
 def parse_boolean(value: Any) -> bool:
@@ -25,7 +25,7 @@ def parse_boolean(value: Any) -> bool:
             return True
         if word in _FALSE:
             return False
-    raise ValueError(f'{quote(value)} is neither true nor false')
+    raise ValueError(f"{quote(value)} is neither true nor false")
 
 
 def parse_integer(value: Any) -> int:
@@ -34,7 +34,7 @@ def parse_integer(value: Any) -> int:
         return int(value)
     if isinstance(value, str) and _integer.fullmatch(value.strip()):
         return int(value)
-    raise ValueError(f'{quote(value)} is not an integer')
+    raise ValueError(f"{quote(value)} is not an integer")
 
 
 def parse_float(value: Any) -> float:
@@ -47,7 +47,7 @@ def parse_float(value: Any) -> float:
         else:
             if number - number == 0:
                 return number
-    raise ValueError(f'{quote(value)} is not a number')
+    raise ValueError(f"{quote(value)} is not a number")
 
 
 class BoundedInteger(int):
@@ -59,7 +59,7 @@ class BoundedInteger(int):
     def __new__(cls, value: Any) -> Self:
         number = parse_integer(value)
         if not cls.minimum <= number <= cls.maximum:
-            raise ValueError(f'{number} is out of range: expected {cls.minimum} to {cls.maximum}')
+            raise ValueError(f"{number} is out of range: expected {cls.minimum} to {cls.maximum}")
         return super().__new__(cls, number)
 
 
@@ -91,7 +91,7 @@ class PortRange:
     `PortRange(50000, 50500)` or its text. Raises ValueError unless 1 <= start <= end <= 65535.
     """
 
-    __slots__ = ('end', 'start')
+    __slots__ = ("end", "start")
 
     start: int
     end: int
@@ -101,22 +101,22 @@ class PortRange:
             if isinstance(start, PortRange):
                 start, end = start.start, start.end
             elif isinstance(start, str):
-                first, dash, last = start.partition('-')
+                first, dash, last = start.partition("-")
                 if not dash:
-                    raise ValueError(f'{quote(start)} is not a range of ports: expected start-end')
+                    raise ValueError(f"{quote(start)} is not a range of ports: expected start-end")
                 start, end = first, last
             elif isinstance(start, tuple | list) and len(start) == 2:
                 start, end = start
             else:
-                raise ValueError(f'{quote(start)} is not a range of ports: expected start-end')
+                raise ValueError(f"{quote(start)} is not a range of ports: expected start-end")
         start, end = Port(start), Port(end)
         if not 1 <= start <= end:
-            raise ValueError(f'{start}-{end} is not a range of ports: expected 1 <= start <= end <= 65535')
-        object.__setattr__(self, 'start', int(start))
-        object.__setattr__(self, 'end', int(end))
+            raise ValueError(f"{start}-{end} is not a range of ports: expected 1 <= start <= end <= 65535")
+        object.__setattr__(self, "start", int(start))
+        object.__setattr__(self, "end", int(end))
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f'a {type(self).__name__} is immutable')
+        raise AttributeError(f"a {type(self).__name__} is immutable")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PortRange):
@@ -133,7 +133,7 @@ class PortRange:
         return isinstance(port, int) and self.start <= port <= self.end
 
     def __str__(self) -> str:
-        return f'{self.start}-{self.end}'
+        return f"{self.start}-{self.end}"
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({self.start}, {self.end})'
+        return f"{type(self).__name__}({self.start}, {self.end})"

@@ -11,20 +11,20 @@ from sipsimple.configuration.datatypes._quote import quote
 MAX_TEXT_LENGTH = 4096
 """Characters in one textual setting."""
 
-_uuid_urn = re.compile(r'urn:uuid:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}', re.ASCII)
-_control_characters = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029]')
+_uuid_urn = re.compile(r"urn:uuid:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII)
+_control_characters = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def parse_text(value: Any) -> str:
     """A str that can be stored: bounded, and without lone surrogates. No other type is turned into text."""
     if not isinstance(value, str):
-        raise ValueError(f'expected text, got {type(value).__name__}')
+        raise ValueError(f"expected text, got {type(value).__name__}")
     if len(value) > MAX_TEXT_LENGTH:
-        raise ValueError(f'the text is longer than {MAX_TEXT_LENGTH} characters')
+        raise ValueError(f"the text is longer than {MAX_TEXT_LENGTH} characters")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError('the text has a lone surrogate, which has no UTF-8 form') from None
+        raise ValueError("the text has a lone surrogate, which has no UTF-8 form") from None
     return str.__str__(value)
 
 
@@ -36,7 +36,7 @@ class HeaderText(str):
     def __new__(cls, value: Any) -> Self:
         text = parse_text(value)
         if _control_characters.search(text):
-            raise ValueError('line breaks and control characters are not allowed')
+            raise ValueError("line breaks and control characters are not allowed")
         return super().__new__(cls, text)
 
 
@@ -45,7 +45,7 @@ class Password(str):
 
     __slots__ = ()
 
-    def __new__(cls, value: Any = '') -> Self:
+    def __new__(cls, value: Any = "") -> Self:
         return super().__new__(cls, parse_text(value))
 
     def __repr__(self) -> str:
@@ -62,7 +62,7 @@ class Choice(str):
     def __new__(cls, value: Any) -> Self:
         word = parse_text(value).strip().lower()
         if word not in cls.values:
-            raise ValueError(f'{quote(value)} is none of {", ".join(cls.values)}')
+            raise ValueError(f"{quote(value)} is none of {', '.join(cls.values)}")
         return super().__new__(cls, word)
 
 
@@ -75,7 +75,7 @@ class UUIDURN(str):
         text = parse_text(value).strip().lower()
         if not _uuid_urn.fullmatch(text):
             raise ValueError(
-                f'{quote(value)} is not a UUID URN: expected urn:uuid:xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx'
+                f"{quote(value)} is not a UUID URN: expected urn:uuid:xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
             )
         return super().__new__(cls, text)
 
@@ -89,7 +89,7 @@ class UUIDURN(str):
 class Path(os.PathLike[str]):
     """A file or a folder as the user wrote it; `~` is expanded when it is used (`open(path)`, `os.fspath(path)`)."""
 
-    __slots__ = ('_path',)
+    __slots__ = ("_path",)
 
     _path: str
 
@@ -98,9 +98,9 @@ class Path(os.PathLike[str]):
             path = os.fspath(path)
         text = parse_text(path._path if isinstance(path, Path) else path)
         if not text.strip():
-            raise ValueError('the path is empty')
+            raise ValueError("the path is empty")
         if _control_characters.search(text):
-            raise ValueError('control characters are not allowed in a path')
+            raise ValueError("control characters are not allowed in a path")
         self._path = text
 
     @property
@@ -123,4 +123,4 @@ class Path(os.PathLike[str]):
         return self._path
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({self._path!r})'
+        return f"{type(self).__name__}({self._path!r})"

@@ -95,7 +95,9 @@ class Dialog:
         self.remote_cseq = remote_cseq
 
     @classmethod
-    def from_response(cls, request: SIPRequest, response: SIPResponse, contact: FrozenContactHeader, hop: Hop) -> Dialog:
+    def from_response(
+        cls, request: SIPRequest, response: SIPResponse, contact: FrozenContactHeader, hop: Hop
+    ) -> Dialog:
         """The caller's dialog (12.1.2), made by a 101–299 response with a To tag.
 
         A 2xx owes a Contact; without one the dialog leads to the Request-URI, so that it can be acknowledged and ended.
@@ -130,7 +132,9 @@ class Dialog:
         self.local_cseq = 1 if self.local_cseq is None else self.local_cseq + 1
         return self._create_request(method, self.local_cseq, headers, body)
 
-    def create_ack(self, cseq: int, body: bytes = b"", headers: Iterable[tuple[str, str | BaseHeader]] = ()) -> SIPRequest:
+    def create_ack(
+        self, cseq: int, body: bytes = b"", headers: Iterable[tuple[str, str | BaseHeader]] = ()
+    ) -> SIPRequest:
         """The ACK of a 2xx to the INVITE with that CSeq number (13.2.2.4)."""
         return self._create_request("ACK", cseq, headers, body)
 

@@ -112,7 +112,9 @@ class OfferAnswer:
             )
         for index, (theirs, ours) in enumerate(zip(sdp.media, offer.media, strict=True)):
             if theirs.media != ours.media:
-                raise OfferAnswerError(f"media line {index} is {theirs.media!r} in the answer, {ours.media!r} in the offer")
+                raise OfferAnswerError(
+                    f"media line {index} is {theirs.media!r} in the answer, {ours.media!r} in the offer"
+                )
         self.state, self.offer = state, None
         return FrozenSDPSession.new(sdp), offer
 

@@ -33,7 +33,10 @@ log = logging.getLogger("sipsimple.core.user_agent")
 
 #: Methods that exist: without a server they get 405, all others 501 (8.2.1, 21.5.2).
 KNOWN_METHODS = frozenset(
-    "INVITE ACK CANCEL BYE OPTIONS REGISTER PRACK SUBSCRIBE NOTIFY PUBLISH INFO REFER MESSAGE UPDATE".split()
+    {
+        *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH"),
+        *("INFO", "REFER", "MESSAGE", "UPDATE"),
+    }
 )
 
 #: How many dialogs may be open at once; an INVITE beyond it gets 503 with Retry-After.

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+
 from sipsimple.core.protocol.drop_log import DropLog
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.transaction_routing import stamp_source
@@ -17,7 +19,6 @@ from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.framer import FramingError
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.parser import parse_message
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 __all__ = ["MessageReceived", "Trace", "TransportFailed", "Transports"]
 

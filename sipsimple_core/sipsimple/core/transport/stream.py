@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sipsimple.core.protocol.hop import Hop
-from sipsimple.core.transport.interface import ListenError, TransportError
-from sipsimple.core.wire.framer import FramingError, MessageFramer
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
 from zope.interface import implementer
 
+from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.transport.interface import ListenError, TransportError
+from sipsimple.core.wire.framer import FramingError, MessageFramer
+
 if TYPE_CHECKING:
-    from sipsimple.core.transport.interface import TransportOwner
     from twisted.internet.interfaces import IAddress
     from twisted.python.failure import Failure
+
+    from sipsimple.core.transport.interface import TransportOwner
 
 __all__ = [
     'CHECK_INTERVAL', 'CLOSE_TIMEOUT', 'CONNECT_TIMEOUT', 'HALF_MESSAGE_TIMEOUT', 'IDLE_TIMEOUT', 'MAX_BACKLOG',

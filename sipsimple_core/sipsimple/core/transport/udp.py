@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from sipsimple.core.protocol.hop import Hop
-from sipsimple.core.transport.interface import ListenError, TransportError
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
 
+from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.transport.interface import ListenError, TransportError
+
 if TYPE_CHECKING:
-    from sipsimple.core.transport.interface import TransportOwner
     from twisted.internet.defer import Deferred
+
+    from sipsimple.core.transport.interface import TransportOwner
 
 __all__ = ["MAX_DATAGRAM", "UDPListener", "is_keepalive", "is_stun"]
 

@@ -13,6 +13,10 @@ import logging
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
 from msrplib.errors import ConnectionClosedError, MSRPError, as_failure
 from msrplib.handler import MessageSink, Refusal, SessionHandler
 from msrplib.incoming import IncomingMessage
@@ -31,9 +35,6 @@ from sipsimple.streams.msrp.sdp import (
 )
 from sipsimple.streams.msrp.states import OVER, StreamEvent, StreamState, following
 from sipsimple.streams.msrp.transport import LIMITS, MSRPPort, MSRPTransport, MSRPTransportError
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 __all__ = ["MSRPStreamBase"]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, DeferredList
+
 from msrplib.handler import TraceHook
 from msrplib.limits import Limits
 from msrplib.session import MSRPSession
@@ -16,7 +18,6 @@ from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.notification import Notification, NotificationCenter, NotificationData, NotificationDispatcher
 from sipsimple.realm import Singleton, current_realm
 from sipsimple.streams.msrp.notifications import forward_library_log
-from twisted.internet.defer import Deferred, DeferredList
 
 if TYPE_CHECKING:
     from msrplib.tls import TLSParameters
