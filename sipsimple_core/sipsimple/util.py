@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from sipsimple.core import SIPURI
+    from sipsimple.core.wire.uri import SIPURI
 
 __all__ = ["All", "Any", "Null", "Route"]
 
@@ -167,7 +167,7 @@ class Route:
 
     def get_uri(self) -> SIPURI:
         """The SIPURI of this route: address, port and the transport as a parameter (DNS-043)."""
-        from sipsimple.core import SIPURI
+        from sipsimple.core.wire.uri import SIPURI
 
         return SIPURI(host=self._address, port=self.effective_port, parameters={"transport": self._transport})
 

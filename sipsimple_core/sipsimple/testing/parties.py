@@ -42,7 +42,9 @@ class Link:
 
     def send(self, data: bytes, source: Hop, destination: Hop) -> None:
         message = parse_message(data)
-        line = message.method if isinstance(message, SIPRequest) else f"{message.code} {message.cseq.method}"
+        cseq = message.cseq
+        assert cseq is not None
+        line = message.method if isinstance(message, SIPRequest) else f"{message.code} {cseq.method}"
         self.sent.append((self.parties[source].name, line))
         if not self.drop(message):
             self.queue.append((data, source, destination))
