@@ -334,13 +334,20 @@ def test_a_redirection_gives_its_targets_best_first(
 ) -> None:
     """RFC 3261 8.1.3.4, 21.3."""
     servers[0].codes = [302]
-    contacts = "<sip:b@10.0.0.7>;q=0.2, <sip:a@10.0.0.8>, <sip:c@10.0.0.9>;q=0.7, <sip:d@1.2.3.4>;q=8"
+    contacts = "<sip:b@10.0.0.7>;q=0.2, <sip:a@10.0.0.8>, <sip:c@10.0.0.9>;q=0.7"
     servers[0].headers = [("Contact", contacts)]
     outgoing, outcome = send()
     link.deliver()
     assert outcome.results == [("refused", 302)]
     assert [contact.uri.user for contact in outgoing.targets] == ["a", "c", "b"]
     assert_nothing_left(link, alice)
+
+
+def test_targets_that_can_not_be_read_are_left_out() -> None:
+    request = SIPRequest("INFO", "sip:a@b", [("CSeq", "1 INFO")])
+    contacts = "rubbish <>, <sip:a@1.2.3.4>;q=8, <sip:b@10.0.0.8>, *"
+    (target,) = redirection_targets(make_response(request, 302, headers=[("Contact", contacts)]))
+    assert target.uri.user == "b"
 
 
 def test_targets_are_bounded() -> None:
