@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sipsimple.core.protocol.dialog import Dialog, DialogId, new_tag
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     )
     from sipsimple.core.wire.headers import FrozenContactHeader
 
-__all__ = ["DialogUsage", "Server", "UserAgentCore", "UserAgentUser"]
+__all__ = ["DialogServer", "DialogUsage", "Server", "UserAgentCore", "UserAgentUser"]
 
 log = logging.getLogger("sipsimple.core.user_agent")
 
@@ -61,6 +62,19 @@ class Server(Protocol):
     def __call__(self, request: SIPRequest, transaction: ServerTransaction, source: Hop, now: float) -> None: ...
 
 
+class DialogServer(Protocol):
+    """Serves the requests of one method that come inside a dialog none of whose usages they belong to."""
+
+    def __call__(
+        self,
+        request: SIPRequest,
+        transaction: ServerTransaction,
+        source: Hop,
+        usages: Sequence[DialogUsage],
+        now: float,
+    ) -> None: ...
+
+
 class UserAgentUser(Protocol):
     """The layer above the core."""
 
@@ -85,7 +99,11 @@ class UserAgentCore:
         self.layer: TransactionLayer | None = None
         self._user = user
         self._dialogs: dict[DialogId, list[DialogUsage]] = {}
+        self._expected: dict[tuple[str, str], DialogUsage] = {}
         self._servers: dict[str, Server] = {"INVITE": self._receive_invite, "OPTIONS": self._receive_options}
+        self._dialog_servers: dict[str, DialogServer] = {}
+        #: What the Allow-Events header says, in order (RFC 6665 8.2.2).
+        self.events: Sequence[str] = ()
         #: What the Allow header says, in order.
         self.methods = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]
 
@@ -94,12 +112,17 @@ class UserAgentCore:
         """How many dialogs are open."""
         return len(self._dialogs)
 
-    def serve(self, method: str, server: Server | None = None) -> None:
-        """Adds a method to those that we allow, and what serves it outside dialogs (None: inside dialogs only)."""
+    def serve(self, method: str, server: Server | None = None, in_dialog: DialogServer | None = None) -> None:
+        """Adds a method to those that we allow, and what serves it outside dialogs (None: inside dialogs only).
+
+        `in_dialog` serves what comes inside a dialog and belongs to none of its usages; without it that gets 481.
+        """
         if method not in self.methods:
             self.methods.append(method)
         if server is not None:
             self._servers[method] = server
+        if in_dialog is not None:
+            self._dialog_servers[method] = in_dialog
 
     # Sending
 
@@ -123,7 +146,10 @@ class UserAgentCore:
 
     def capability_headers(self) -> list[tuple[str, str | BaseHeader]]:
         """What we say of ourselves in an INVITE and in its 2xx (13.2.1, 13.3.1.4)."""
-        return [("Allow", ", ".join(self.methods)), *self.identity_headers()]
+        headers: list[tuple[str, str | BaseHeader]] = [("Allow", ", ".join(self.methods))]
+        if self.events:
+            headers.append(("Allow-Events", ", ".join(self.events)))
+        return [*headers, *self.identity_headers()]
 
     def identity_headers(self) -> list[tuple[str, str | BaseHeader]]:
         return [("User-Agent", self.user_agent)]
@@ -140,6 +166,14 @@ class UserAgentCore:
             usages.remove(usage)
             if not usages:
                 del self._dialogs[dialog.id]
+
+    def expect_dialog(self, call_id: str, local_tag: str, usage: DialogUsage) -> None:
+        """Hands requests of a dialog that does not exist yet to a usage, which may make it (RFC 6665 4.4.1)."""
+        self._expected[call_id, local_tag] = usage
+
+    def forget_expected_dialog(self, call_id: str, local_tag: str) -> None:
+        """Ends `expect_dialog`."""
+        self._expected.pop((call_id, local_tag), None)
 
     # Receiving: this is the transaction layer's user
 
@@ -167,10 +201,15 @@ class UserAgentCore:
                 if usage.serves(request):
                     usage.request_received(request, transaction, source, now)
                     return
+        elif (expected := self._expected.get(dialog_id[:2])) is not None and expected.serves(request):
+            expected.request_received(request, transaction, source, now)
+            return
         if transaction is None:
             log.debug("ACK %s of no dialog dropped", request.call_id)
         elif usages is not None and request.method == "OPTIONS":
             self._receive_options(request, transaction, source, now)
+        elif usages is not None and (server := self._dialog_servers.get(request.method)) is not None:
+            server(request, transaction, source, tuple(usages), now)
         elif usages is not None and request.method not in self.methods:
             transaction.respond(self.refuse_method(request, dialog_id.local_tag), now)
         else:
@@ -195,6 +234,8 @@ class UserAgentCore:
             ("Accept-Language", "en"),
             ("Server", self.user_agent),
         ]
+        if self.events:
+            headers.append(("Allow-Events", ", ".join(self.events)))
         transaction.respond(make_response(request, 200, None, new_tag(), headers), now)
 
     def refuse_method(self, request: SIPRequest, tag: str) -> SIPResponse:
