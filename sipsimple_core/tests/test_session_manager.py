@@ -17,18 +17,15 @@ AUDIO = SDPMediaStream("audio", 5004, "RTP/AVP", formats=["0"])
 
 
 class Accounts:
-    """An account manager with `by_contact` (user → account) and `by_id`."""
+    """An account manager that keeps what it was asked, and answers with `account`."""
 
-    def __init__(self) -> None:
-        self.by_contact: dict[str, Any] = {}
-        self.by_id: dict[str, Any] = {}
-        self.default_account: Any = None
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        self.asked: list[tuple[Any, Any]] = []
 
-    def find_account(self, contact_uri: Any) -> Any:
-        return self.by_contact.get(contact_uri.user)
-
-    def get_account(self, id: str) -> Any:
-        return self.by_id[id]
+    def find_account_for_request(self, request_uri: Any, to_uri: Any) -> Any:
+        self.asked.append((request_uri, to_uri))
+        return self.account
 
 
 class Other(ScriptedStream):
@@ -52,10 +49,9 @@ class Broken(ScriptedStream):
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with Stage().set() as stage:
-        accounts = Accounts()
-        accounts.default_account = stage.account
+        accounts = Accounts(stage.account)
         stage.accounts = accounts  # type: ignore[attr-defined]
-        monkeypatch.setattr("sipsimple.session.account_choice.AccountManager", lambda: accounts)
+        monkeypatch.setattr(manager, "AccountManager", lambda: accounts)
         classes(monkeypatch, ScriptedStream)
         SessionManager().start()
         yield stage
@@ -152,43 +148,20 @@ def test_a_huge_offer(stage: Stage) -> None:
 # Whose call it is
 
 
-def test_the_account_is_found_by_its_contact(stage: Stage) -> None:
-    """ACC-011, SES-060: first the contact, whatever the host."""
+def test_the_account_manager_says_whose_call_it_is(stage: Stage) -> None:
+    """SES-060: by the Request-URI and by To."""
     accounts: Any = stage.accounts  # type: ignore[attr-defined]
-    accounts.by_contact["xyz"] = work = ScriptedAccount("work@example.org")
-    accounts.by_id["alice@example.com"] = ScriptedAccount("alice@example.com")
-    arrive(stage, to="sip:xyz@10.0.0.1:5060")
+    accounts.account = work = ScriptedAccount("work@example.org")
+    invitation = arrive(stage, to="sip:work@example.org")
     assert stage.recorder.assert_one("SIPSessionNewIncoming").sender.account is work
+    assert accounts.asked == [(invitation.request_uri, invitation.to_header.uri)]
 
 
-@pytest.mark.parametrize("header", ["request URI", "To"])
-def test_the_account_is_found_by_its_id(stage: Stage, header: str) -> None:
-    """SES-060: then the id in the Request-URI, or in To."""
+def test_a_call_for_nobody_gets_404(stage: Stage) -> None:
+    """SES-007: neither an account nor a default account wants it."""
     accounts: Any = stage.accounts  # type: ignore[attr-defined]
-    accounts.by_id["work@example.org"] = work = ScriptedAccount("work@example.org")
-    invitation = ScriptedInvitation(stage)
-    other = SimpleNamespace(user="nobody", host="10.0.0.1")
-    if header == "To":
-        # the Request-URI has become a contact that is no longer ours
-        original = ScriptedInvitation._change
-        invitation._change = lambda *a, **k: (  # type: ignore[method-assign]
-            setattr(invitation, 'request_uri', other), original(invitation, *a, **k),
-        )  # fmt: skip
-    invitation.arrive([MESSAGE], to="sip:work@example.org")
-    assert stage.recorder.assert_one("SIPSessionNewIncoming").sender.account is work
-
-
-def test_a_disabled_account_gets_nothing(stage: Stage) -> None:
-    """SES-007: neither by its id nor as the default account; then it is 404."""
-    accounts: Any = stage.accounts  # type: ignore[attr-defined]
-    accounts.by_id["work@example.org"] = work = ScriptedAccount("work@example.org")
-    work.enabled = False
-    arrive(stage, to="sip:work@example.org")
-    assert stage.recorder.assert_one("SIPSessionNewIncoming").sender.account is stage.account
-    stage.account.enabled = False
-    assert arrive(stage, to="sip:work@example.org").responses == [(404, None, [])]
-    accounts.default_account = None
-    assert arrive(stage, to="sip:work@example.org").responses == [(404, None, [])]
+    accounts.account = None
+    assert arrive(stage).responses == [(404, None, [])]
 
 
 # Bounds and faults
@@ -208,7 +181,7 @@ def test_too_many_sessions(stage: Stage) -> None:
 
 def test_an_error_of_our_own(stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """SES-007: the caller gets 500 and the log gets the rest."""
-    monkeypatch.setattr(manager, "choose_account", lambda invitation: 1 / 0)
+    monkeypatch.setattr(manager, "AccountManager", lambda: 1 / 0)
     assert arrive(stage).responses == [(500, None, [])]
     assert "could not be handled" in caplog.text
 

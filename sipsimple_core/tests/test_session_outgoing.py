@@ -181,7 +181,7 @@ def test_the_invite(stage: Stage) -> None:
     invitation = last(stage)
     assert str(invitation.request_uri) == "sip:bob@example.com"
     assert invitation.to_header == FrozenToHeader.new(BOB)
-    assert str(invitation.arguments["route"].uri) == str(ROUTE.get_uri())
+    assert str(invitation.arguments["route"].uri) == f"{ROUTE.get_uri()};lr"
     assert invitation.arguments["extra_headers"] == []
     assert invitation.arguments["timeout"] == 90
     assert "isfocus" not in invitation.contact_header.parameters
@@ -381,7 +381,7 @@ def test_all_routes_fail(stage: Stage) -> None:
     last(stage).fail(408, "timeout")
     assert session.state == "outgoing" and len(stage.invitations) == 2
     assert session.transport == "tcp"
-    assert str(last(stage).arguments["route"].uri) == str(TCP_ROUTE.get_uri())
+    assert str(last(stage).arguments["route"].uri) == f"{TCP_ROUTE.get_uri()};lr"
     last(stage).fail(503, "transport error: refused")
     assert failure(stage, session) == ("local", 503, "Service Unavailable", "SIP core error: transport error: refused")
     assert stage.calls == ["a.initialize", "a.offer", "INVITE", "a.offer", "INVITE", "a.end"]

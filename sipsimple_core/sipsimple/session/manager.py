@@ -8,10 +8,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from sipsimple.account import AccountManager
 from sipsimple.core import WarningHeader
 from sipsimple.notification import IObserver, Notification, NotificationCenter
 from sipsimple.realm import Singleton, current_realm
-from sipsimple.session.account_choice import choose_account
 from sipsimple.session.outcome import WARNING_AGENT, Refusal, media_refusal
 from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.session import Session
@@ -117,7 +117,7 @@ class SessionManager(metaclass=Singleton):
         return None
 
     def _make_session(self, invitation: Any) -> Refusal | None:
-        account = choose_account(invitation)
+        account = AccountManager().find_account_for_request(invitation.request_uri, invitation.to_header.uri)
         if account is None:
             return Refusal(404)
         streams = streams_offered(account, invitation.remote_sdp_offer)

@@ -85,12 +85,14 @@ class Inviting(SetupPhase):
         session = self.session
         if session._phase is not self:
             return
+        route = session.route = self._routes.popleft()
         # RFC 3264 5: the offer has a media line for each stream, in the order in which connect() got them
         session._proposal = dict(enumerate(self.live_streams.values()))
         lines = [session._media.local_media(stream, for_offer=True) for stream in session._proposal.values()]
         if None in lines:
-            return  # a stream failed over it: stream_failed() is about to be called, and goes on without it
-        route = self._routes.popleft()
+            # a stream failed over it: stream_failed() is about to be called, and goes on without it
+            self._routes.appendleft(route)
+            return
         invitation = Invitation()
         session._attach(invitation)
         try:
@@ -104,11 +106,13 @@ class Inviting(SetupPhase):
         session = self.session
         account, settings = session.account, session._settings
         address = session._realm.local_ip_towards(route.address)
+        proxy = route.get_uri()
+        proxy.parameters["lr"] = None  # RFC 3261 8.1.2: the outbound proxy is a loose router
         invitation.send_invite(
             self._to_header.uri,
             FromHeader(account.uri, account.display_name),
             self._to_header,
-            RouteHeader(route.get_uri()),
+            RouteHeader(proxy),
             # RFC 4579 5.1: isfocus tells that the Contact is a conference
             ContactHeader(account.contact[route], parameters={"isfocus": None} if self._is_focus else None),
             offer_session(address, settings.user_agent, lines),

@@ -46,10 +46,10 @@ class Session:
     that does not allow it, `TypeError` and `ValueError` for arguments. The state has changed when a method returns;
     everything else happens in the reactor thread and is told by notifications, with the session as their sender.
 
-    Attributes: `account`, `direction` ('incoming', 'outgoing', or None at first), `start_time` and `stop_time`
-    (aware datetimes, None before), `subject` (str or None), `remote_user_agent` (str, None until it is known),
-    `conference`, `replaced_session`, `transfer_handler` and `transfer_info` (Null where there is none). All of them
-    are to be read only.
+    Attributes: `account`, `direction` ('incoming', 'outgoing', or None at first), `route` (the Route that the INVITE
+    took, None for an incoming session), `start_time` and `stop_time` (aware datetimes, None before), `subject` (str or
+    None), `remote_user_agent` (str, None until it is known), `conference`, `replaced_session`, `transfer_handler` and
+    `transfer_info` (Null where there is none). All of them are to be read only.
 
     Notifications: see `sipsimple.session.notifications`.
     """
@@ -63,6 +63,7 @@ class Session:
         self.account = account
         self.direction: str | None = None
         self.subject: str | None = None
+        self.route: Route | None = None
         self.start_time: datetime | None = None
         self.stop_time: datetime | None = None
         self.remote_user_agent: str | None = None
