@@ -1,7 +1,7 @@
 """Shows that each distribution stands alone: builds all wheels, and runs each suite where nothing else is installed.
 
 For each distribution: a fresh environment, its wheel, what the wheel declares (the other wheels come from the same
-build), a test runner, and a copy of its tests without the source tree. `check.py NAME...` takes some of them.
+build), a test runner, and a copy of its tests and README without the source tree. `check.py NAME...` takes some of them.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def check_suite(name: str, folder: Path, wheels: Path, work: Path) -> None:
     run(python, "-m", "pip", "check")
     tests = home / "suite" / "tests"
     shutil.copytree(folder / "tests", tests)
+    shutil.copy(folder / "README.md", tests.parent)
     (home / "suite" / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\ntimeout = 60\n")
     output = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=tests.parent)
     print(f"{name}: {output.splitlines()[-1]}", flush=True)
