@@ -73,7 +73,7 @@ class MSRPConnection(TwistedProtocol):
         self._owner = owner
         self._limits = limits
         self._on_trace = on_trace
-        self._parser = MSRPParser(limits, self._trace_incoming if on_trace is not None else None)
+        self._parser = MSRPParser(limits, on_trace is not None)
         self._sessions: dict[str, MSRPSession] = {}  # by the text of their local URI
         self._streaming: MSRPSession | None = None  # whose chunk comes in pieces
         self._gathered: list[bytes] | None = None
@@ -114,7 +114,11 @@ class MSRPConnection(TwistedProtocol):
         gathered: list[bytes] = []
         self._gathered = gathered
         try:
-            for event in self._parser.feed(data):
+            events = self._parser.feed(data)
+            octets = self._parser.octets
+            for index, event in enumerate(events):
+                if octets is not None:
+                    self._trace_incoming(octets[index])
                 if type(event) is MSRPData:
                     if event.code is None:
                         self._request_received(event)
@@ -122,6 +126,8 @@ class MSRPConnection(TwistedProtocol):
                         self._response_received(event)
                 else:
                     self._part_received(event)
+                if self.is_closing:
+                    break
         finally:
             self._gathered = None
             if gathered and self.transport is not None:
@@ -196,8 +202,7 @@ class MSRPConnection(TwistedProtocol):
             self._arm_transaction_timer()
 
     def notice_added(self) -> None:
-        # A socket says when the octets have left; elsewhere they have as soon as the caller is done.
-        if not self._tells_drained and self._notice_timer is None:
+        if self._notice_timer is None:
             self._notice_timer = self.call_later(0, self._tell)
 
     def _tell(self) -> None:

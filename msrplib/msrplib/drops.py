@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any
 
-__all__ = ['RateBoundedLog', 'log']
+__all__ = ['RateBoundedLog', 'faults', 'log']
 
 logger = logging.getLogger('msrplib')
 
@@ -19,13 +19,21 @@ class RateBoundedLog:
 
     __slots__ = ('_credit', '_left_out', '_time')
 
+    _credit: float
+    _left_out: int
+    _time: float
+
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """As if nothing had been logged yet."""
         self._credit = float(MAX_BURST)
         self._time = time.monotonic()
         self._left_out = 0
 
     def dropped(self, message: str, *args: Any, exc_info: bool = False) -> None:
-        """Something from the network, or an error of the user's code, was dropped."""
+        """Something from the network, or an exception of the user's code, was dropped."""
         now = time.monotonic()
         self._credit = min(MAX_BURST, self._credit + (now - self._time) * MAX_PER_SECOND)
         self._time = now
@@ -40,3 +48,6 @@ class RateBoundedLog:
 
 
 log = RateBoundedLog()
+"""For what the network brings."""
+faults = RateBoundedLog()
+"""For what the user's code raises; apart, so that a flood of the one does not hide the other."""

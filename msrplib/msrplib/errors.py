@@ -65,4 +65,4 @@ class MSRPResponseError(MSRPError):
 
 def as_failure(error: Exception) -> Failure:
     """The error in the form in which Deferreds and `session_closed` carry it."""
-    return Failure(error)  # type: ignore[no-untyped-call]
+    return Failure(error)

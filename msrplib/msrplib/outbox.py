@@ -108,7 +108,7 @@ class Outbox:
             return
         if not self._send_chunk(message, self._chunk_size):
             return
-        if message.state is MessageState.SENDING or message.is_final:
+        if not message.is_starved:
             self._large.append(message)
 
     def _send_chunk(self, message: OutgoingMessage, max_size: int) -> bool:
@@ -134,7 +134,8 @@ class Outbox:
         if chunk.contflag == '$':
             message.state = MessageState.SENT
             self._notices.append((message, chunk))
-            self._writer.notice_added()
+            if not self._tells_drained:
+                self._writer.notice_added()
             return False
         return True
 

@@ -273,6 +273,7 @@ class OutgoingMessage:
         if body is None:
             return None
         self._ahead = self._read(max_size) if body else b''
+        self.is_starved = self._ahead is None
         return body, self._ahead == b''
 
     def _read(self, size: int) -> bytes | None:

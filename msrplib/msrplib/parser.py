@@ -14,7 +14,6 @@ The parser is in one of four states:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from enum import Enum
 
 from msrplib.errors import MSRPSyntaxError
@@ -86,15 +85,13 @@ class MSRPParser:
     """Reads the octets of one direction of one connection.
 
     :param limits: `max_header_size` and `max_chunk_buffer` count here
-    :param on_octets: gets the octets of each event, before the event is handled
+    :param keep_octets: keep in `octets`, until the next `feed()`, the octets of each event that it returned
     """
 
-    __slots__ = ('_body', '_buffer', '_chunk', '_limits', '_marker', '_scanned', '_state', 'on_octets')
+    __slots__ = ('_body', '_buffer', '_chunk', '_limits', '_marker', '_scanned', '_state', 'octets')
 
-    def __init__(
-        self, limits: Limits | None = None, on_octets: Callable[[bytes], None] | None = None
-    ) -> None:
-        self.on_octets = on_octets
+    def __init__(self, limits: Limits | None = None, keep_octets: bool = False) -> None:
+        self.octets: list[bytes] | None = [] if keep_octets else None
         self._limits = limits or Limits()
         self._state = _State.START
         self._buffer = b''
@@ -118,6 +115,8 @@ class MSRPParser:
         :return: what they completed, in order; the last is a ParseFailure when they can't be framed
         """
         events: list[Event] = []
+        if self.octets:
+            self.octets.clear()
         if self._state is _State.FAILED:
             return events
         if self._buffer:
@@ -157,11 +156,11 @@ class MSRPParser:
         blank = data.find(b'\r\n\r\n', headers_start - 2, limit)
         if blank < 0 and not has_end:
             if len(data) - position > self._limits.max_header_size:
-                return self._fail('the headers do not end', events)
+                return self._fail(data, position, 'the headers do not end', events)
             return -1 - position
         headers_end = end if blank < 0 else blank
         if headers_end - position > self._limits.max_header_size:
-            return self._fail('the headers are too long', events)
+            return self._fail(data, position, 'the headers are too long', events)
         text = transaction_id.decode('ascii')
         if code is None:
             chunk = MSRPData(text, method.decode('ascii'))
@@ -176,8 +175,8 @@ class MSRPParser:
                     chunk.size = end - body
             after = end + len(marker) + _FLAG_SIZE
             chunk.contflag = _FLAGS[data[after - _FLAG_SIZE : after]]
-            if self.on_octets is not None:
-                self.on_octets(data[position:after])
+            if self.octets is not None:
+                self.octets.append(data[position:after])
             events.append(chunk)
             return after
         self._chunk = chunk
@@ -210,8 +209,8 @@ class MSRPParser:
         chunk.contflag = _FLAGS[data[after - _FLAG_SIZE : after]]
         self._chunk = None
         self._state = _State.START
-        if self.on_octets is not None:
-            self.on_octets(data[:after])
+        if self.octets is not None:
+            self.octets.append(data[:after])
         events.append(chunk)
         return after
 
@@ -220,8 +219,8 @@ class MSRPParser:
         assert chunk is not None
         chunk.contflag = ''
         self._state = _State.BODY
-        if self.on_octets is not None:
-            self.on_octets(data[position:body])
+        if self.octets is not None:
+            self.octets.append(data[position:body])
         events.append(ChunkStarted(chunk))
         # The CRLF of the empty line is also that before the end-line of a body that turns out to be empty;
         # such a body was never worth giving out in pieces, so here only what comes after that CRLF is looked
@@ -237,8 +236,8 @@ class MSRPParser:
         if keep > position:
             piece = data[position:keep]
             chunk.size += keep - position
-            if self.on_octets is not None:
-                self.on_octets(piece)
+            if self.octets is not None:
+                self.octets.append(piece)
             events.append(ChunkData(chunk, piece))
         if end < 0:
             return -1 - keep
@@ -246,8 +245,8 @@ class MSRPParser:
         chunk.contflag = _FLAGS[data[after - _FLAG_SIZE : after]]
         self._chunk = None
         self._state = _State.START
-        if self.on_octets is not None:
-            self.on_octets(data[end:after])
+        if self.octets is not None:
+            self.octets.append(data[end:after])
         events.append(ChunkEnded(chunk))
         return after
 
@@ -292,15 +291,17 @@ class MSRPParser:
 
     def _without_start_line(self, data: bytes, position: int, events: list[Event]) -> int:
         if not b'MSRP '.startswith(data[position : position + 5]):
-            return self._fail('not MSRP', events)
+            return self._fail(data, position, 'not MSRP', events)
         if data.find(b'\r\n', position, position + MAX_START_LINE) >= 0:
-            return self._fail('not a start line', events)
+            return self._fail(data, position, 'not a start line', events)
         if len(data) - position > MAX_START_LINE:
-            return self._fail('the start line does not end', events)
+            return self._fail(data, position, 'the start line does not end', events)
         return -1 - position
 
-    def _fail(self, reason: str, events: list[Event]) -> int:
+    def _fail(self, data: bytes, position: int, reason: str, events: list[Event]) -> int:
         self._state = _State.FAILED
         self._chunk = None
+        if self.octets is not None:
+            self.octets.append(data[position:])
         events.append(ParseFailure(reason))
         return -1

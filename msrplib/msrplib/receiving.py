@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msrplib.drops import log
+from msrplib.drops import faults, log
 from msrplib.errors import MSRPSyntaxError
 from msrplib.handler import MessageSink, Refusal
 from msrplib.incoming import IncomingMessage
@@ -321,7 +321,7 @@ class Receiver:
             return self._sink_failed(None, error)
 
     def _sink_failed(self, sink: MessageSink | None, error: Exception) -> Refusal:
-        log.dropped('%s: the sink of a message raised', self._session, exc_info=True)
+        faults.dropped('%s: the sink of a message raised', self._session, exc_info=True)
         if sink is not None:
             self._call_abort(sink, f'the sink raised {type(error).__name__}')
         return Refusal(413, 'The message cannot be stored')
@@ -334,4 +334,4 @@ class Receiver:
         try:
             sink.abort(reason)
         except Exception:
-            log.dropped('%s: the sink of a message raised', self._session, exc_info=True)
+            faults.dropped('%s: the sink of a message raised', self._session, exc_info=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from msrplib.drops import log
+from msrplib.drops import faults
 from msrplib.handler import MessageSink, Refusal
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def tell(session: MSRPSession, method: Callable[..., Any], *arguments: Any) -> N
     try:
         method(session, *arguments)
     except Exception:
-        log.dropped('%s: the handler raised', session, exc_info=True)
+        faults.dropped('%s: the handler raised', session, exc_info=True)
 
 
 def ask_about_message(session: MSRPSession, chunk: MSRPData) -> Refusal | MessageSink | None:
@@ -31,7 +31,7 @@ def ask_about_message(session: MSRPSession, chunk: MSRPData) -> Refusal | Messag
     try:
         return session.handler.message_started(session, chunk)
     except Exception:
-        log.dropped('%s: the handler raised', session, exc_info=True)
+        faults.dropped('%s: the handler raised', session, exc_info=True)
         return _NOT_HANDLED
 
 
@@ -40,5 +40,5 @@ def hand_over_message(session: MSRPSession, message: IncomingMessage) -> Refusal
     try:
         return session.handler.message_received(session, message)
     except Exception:
-        log.dropped('%s: the handler raised', session, exc_info=True)
+        faults.dropped('%s: the handler raised', session, exc_info=True)
         return _NOT_HANDLED

@@ -171,7 +171,7 @@ def wrap_client(factory: Any, parameters: TLSParameters, host: str, reactor: Any
         certificate = None
         if parameters.certificate is not None and parameters.private_key is not None:
             pem = parameters.certificate + b'\n' + parameters.private_key
-            certificate = ssl.PrivateCertificate.loadPEM(pem)  # type: ignore[no-untyped-call]
+            certificate = ssl.PrivateCertificate.loadPEM(pem)
         roots = None if parameters.trust_roots is None else _trust_roots(parameters.trust_roots)
         creator = ssl.optionsForClientTLS(host, trustRoot=roots, clientCertificate=certificate)
         return TLSMemoryBIOFactory(creator, True, factory, clock=reactor)
@@ -193,8 +193,8 @@ def _own_certificate(parameters: TLSParameters) -> dict[str, Any]:
 
 
 def _trust_roots(text: bytes) -> Any:
-    certificates = [ssl.Certificate(each) for each in _split_pem(text)]  # type: ignore[no-untyped-call]
-    return ssl.trustRootFromCertificates(certificates)  # type: ignore[no-untyped-call]
+    certificates = [ssl.Certificate(each) for each in _split_pem(text)]
+    return ssl.trustRootFromCertificates(certificates)
 
 
 def _split_pem(text: bytes) -> list[crypto.X509]:

@@ -22,6 +22,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRef
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from msrplib.drops import faults, log
 from msrplib.errors import as_failure
 from msrplib.handler import MessageSink, Refusal, SessionHandler
 from msrplib.incoming import IncomingMessage
@@ -151,7 +152,8 @@ class MemoryReactor(Clock):
     ) -> Any:
         connector = MemoryConnecting()
         if port not in self.ports:
-            self.callLater(0, factory.clientConnectionFailed, connector, as_failure(cast(Any, ConnectionRefusedError)()))
+            refused = as_failure(cast(Any, ConnectionRefusedError)())
+            self.callLater(0, factory.clientConnectionFailed, connector, refused)
         else:
             self.callLater(0, self._connect, port, factory, connector)
         return connector
@@ -341,6 +343,13 @@ class RawPeer:
         self.reactor.settle()
         received, self.received = self.received, b''
         return received
+
+
+@pytest.fixture(autouse=True)
+def fresh_log() -> None:
+    """No line is left out because of those of earlier tests."""
+    log.reset()
+    faults.reset()
 
 
 @pytest.fixture

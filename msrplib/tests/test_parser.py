@@ -261,13 +261,17 @@ def test_mutated_conversation() -> None:
 
 
 def test_traced_octets_are_all_octets() -> None:
-    """The trace of a conversation is the conversation, one call a chunk that is whole."""
-    traced: list[bytes] = []
-    parser = MSRPParser(on_octets=traced.append)
+    """The trace of a conversation is the conversation, one entry for a chunk that is whole."""
+    parser = MSRPParser(keep_octets=True)
     parser.feed(ALL)
-    assert traced == list(CONVERSATION)
-    traced.clear()
-    parser = MSRPParser(Limits(max_chunk_buffer=2), on_octets=traced.append)
+    assert parser.octets == list(CONVERSATION)
+    traced: list[bytes] = []
+    parser = MSRPParser(Limits(max_chunk_buffer=2), keep_octets=True)
     for start in range(0, len(ALL), 11):
-        parser.feed(ALL[start : start + 11])
+        events = parser.feed(ALL[start : start + 11])
+        assert parser.octets is not None
+        assert len(parser.octets) == len(events)
+        traced += parser.octets
     assert b''.join(traced) == ALL
+    assert isinstance(parser.feed(b'garbage')[0], ParseFailure)
+    assert parser.octets == [b'garbage']
