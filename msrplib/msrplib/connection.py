@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
@@ -14,7 +15,13 @@ from zope.interface import implementer
 
 from msrplib.answers import encode_response, is_response_wanted
 from msrplib.drops import log
-from msrplib.errors import ConnectionClosedError, MSRPSyntaxError, ProtocolViolationError, as_failure
+from msrplib.errors import (
+    CertificateError,
+    ConnectionClosedError,
+    MSRPSyntaxError,
+    ProtocolViolationError,
+    as_failure,
+)
 from msrplib.handler import TraceHook
 from msrplib.limits import Limits
 from msrplib.outbox import Outbox
@@ -82,7 +89,7 @@ class MSRPConnection(TwistedProtocol):
         self._unread = 0
         self._paused_readers = 0
         self._transaction_timer: Any = None
-        self._notice_timer: Any = None
+        self._wake_timer: Any = None
         self._close_timer: Any = None
         self._close_reason: Failure | None = None
         self.is_lost = False
@@ -136,11 +143,14 @@ class MSRPConnection(TwistedProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.is_lost = True
         self.outbox.closed = True
-        for timer in (self._transaction_timer, self._notice_timer, self._close_timer):
+        for timer in (self._transaction_timer, self._wake_timer, self._close_timer):
             if timer is not None and timer.active():
                 timer.cancel()
         if self._close_reason is not None:
             reason = self._close_reason
+        elif self.secure and not reason.check(ConnectionClosed):
+            # What is wrong with its certificate, or the TLS of it, as OpenSSL puts it.
+            reason = as_failure(CertificateError(f'no TLS connection with the peer: {reason.getErrorMessage()}'))
         else:
             how = 'by the peer' if self._parser.is_between_chunks else 'in the middle of a chunk'
             text = f'the connection was closed {how}: {reason.getErrorMessage()}'
@@ -201,13 +211,17 @@ class MSRPConnection(TwistedProtocol):
         if self._transaction_timer is None:
             self._arm_transaction_timer()
 
-    def notice_added(self) -> None:
-        if self._notice_timer is None:
-            self._notice_timer = self.call_later(0, self._tell)
+    def wake(self) -> None:
+        """Come back to the outbox in the next turn of the reactor."""
+        if self._wake_timer is None:
+            self._wake_timer = self.call_later(0, self._awake)
 
-    def _tell(self) -> None:
-        self._notice_timer = None
-        self.outbox.tell()
+    def _awake(self) -> None:
+        self._wake_timer = None
+        if self._tells_drained or self._is_congested:
+            self.outbox.tell()
+        else:
+            self.outbox.drained()
 
     def _arm_transaction_timer(self) -> None:
         deadline = self.transactions.next_deadline()

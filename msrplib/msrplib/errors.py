@@ -6,6 +6,7 @@ from twisted.python.failure import Failure
 
 __all__ = [
     'BindTimeoutError',
+    'CertificateError',
     'ConnectionClosedError',
     'FingerprintError',
     'MSRPError',
@@ -46,7 +47,11 @@ class ConnectionClosedError(MSRPError):
     """The connection under the session was closed by the peer, by an error, or by `close()`."""
 
 
-class FingerprintError(MSRPError):
+class CertificateError(MSRPError):
+    """The peer has no certificate that is trusted, or no TLS connection came about (RFC 4975 14.3)."""
+
+
+class FingerprintError(CertificateError):
     """The certificate of the peer is not the one whose fingerprint was announced (RFC 4975 14.4)."""
 
 

@@ -1,9 +1,10 @@
 """What leaves a connection, and when (RFC 4975 5.1): small messages pass large ones, and nothing is read from
 a source before the connection can take it.
 
-The socket tells when all that was written has left. Until then small messages may add up to `SMALL_WINDOW`; a
-large one waits, and then gives one chunk as long as the connection takes about `Limits.chunk_time` for. So
-whatever is under way, a small message waits for little more than that. Messages of equal size class leave in
+The socket tells when all that was written has left. Until then small messages may add up to `SMALL_WINDOW`; a large
+one waits, and then gives one chunk as long as the connection takes about `Limits.chunk_time` for. So whatever is
+under way, a small message waits for little more than that. A transport that does not tell (TLS) has, in each turn of
+the reactor, taken what was written in the turn before, unless it asks to pause. Messages of equal size class leave in
 the order in which they were given; large ones take turns.
 """
 
@@ -30,15 +31,16 @@ class _Writer(Protocol):
     def write_chunk(self, chunk: EncodedChunk) -> None: ...
     def seconds(self) -> float: ...
     def transaction_added(self) -> None: ...
-    def notice_added(self) -> None: ...
+    def wake(self) -> None: ...
 
 
 class Outbox:
     """The outgoing messages of all sessions on one connection.
 
     :param writer: the connection
-    :param tells_drained: the connection calls `drained()` whenever all that was written has left; otherwise
-        it calls `pause()` when too much is waiting, and then `drained()`
+    :param tells_drained: the connection calls `drained()` whenever all that was written has left. Otherwise it calls
+        `pause()` when too much is waiting, and `drained()` once that is over, or after `wake()` if it was not the
+        case. After `wake()` it calls `tell()` at the least
     """
 
     __slots__ = (
@@ -121,7 +123,7 @@ class Outbox:
             if message.sent:
                 self._write(message.abort_chunk())
             self._notices.append((message, str(error)))
-            self._writer.notice_added()
+            self._writer.wake()
             return False
         if chunk is None:
             return False
@@ -134,16 +136,15 @@ class Outbox:
         if chunk.contflag == '$':
             message.state = MessageState.SENT
             self._notices.append((message, chunk))
-            if not self._tells_drained:
-                self._writer.notice_added()
             return False
         return True
 
     def _write(self, chunk: EncodedChunk) -> None:
-        if self._tells_drained:
-            if not self._unsent:
-                self._unsent_since = self._writer.seconds()
-            self._unsent += len(chunk.head) + len(chunk.body) + len(chunk.tail)
+        if not self._unsent:
+            self._unsent_since = self._writer.seconds()
+            if not self._tells_drained:
+                self._writer.wake()
+        self._unsent += len(chunk.head) + len(chunk.body) + len(chunk.tail)
         self._writer.write_chunk(chunk)
 
     def submit_again(self, message: OutgoingMessage) -> None:

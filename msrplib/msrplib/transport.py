@@ -319,7 +319,8 @@ class MSRPConnector:
 
         :param timeout: seconds for everything together; `Limits.connect_timeout` when None
         :return: fires with the session when the peer answered 200; fails with MSRPResponseError (481, 506,
-            408), FingerprintError, BindTimeoutError, ConnectionClosedError, or what connecting fails with;
+            408), CertificateError, FingerprintError, BindTimeoutError, ConnectionClosedError, or what connecting fails
+            with;
             `cancel()` it to give up
         :raises SessionStateError: the session has no remote path, or is bound or closed already
         """

@@ -83,7 +83,8 @@ class MemorySocket(FileDescriptor):
         return len(taken)
 
     def abortConnection(self) -> None:
-        self.lose(ConnectionLost())
+        self.is_reading = self.is_writing = False
+        cast(Any, self.reactor).callLater(0, self.lose, ConnectionLost())
 
     def lose(self, error: Exception) -> None:
         if self.is_closed:
