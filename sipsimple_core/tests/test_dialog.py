@@ -70,8 +70,21 @@ def test_the_caller_s_dialog() -> None:
 
 
 def test_an_invite_without_contact_makes_no_dialog() -> None:
-    with pytest.raises(ValueError, match="without Contact"):
+    with pytest.raises(ValueError, match="without a Contact"):
         Dialog.from_request(invite(), "to-tag", OUR_CONTACT, SOURCE)
+
+
+def test_contacts_and_routes_of_other_schemes_lead_nowhere() -> None:
+    """RFC 3261 12.1.1: a Contact is a SIP or SIPS URI; tel: has no host to send anything to."""
+    with pytest.raises(ValueError, match="SIP URI"):
+        as_callee("Contact: <tel:+31201234567>")
+    dialog = as_callee(CONTACT, "Record-Route: <tel:+31201234567>, <sip:10.0.0.8;lr>")
+    assert [str(route.uri) for route in dialog.route_set] == ["sip:10.0.0.8;lr"]
+    response = make_response(invite(CONTACT), 200, None, "to-tag", [("Contact", "<tel:+31201234567>")])
+    dialog.refresh_target(response, "INVITE")
+    assert str(dialog.remote_target) == "sip:alice@10.0.0.1:5062"
+    caller = Dialog.from_response(invite(CONTACT), response, OUR_CONTACT, SOURCE)
+    assert str(caller.remote_target) == "sip:bob@example.com"
 
 
 def test_a_2xx_without_contact_still_can_be_acknowledged() -> None:

@@ -16,15 +16,16 @@ from typing import NamedTuple
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.wire.headers import (
     BaseHeader,
+    BaseRecordRouteHeader,
     FrozenContactHeader,
     FrozenFromHeader,
     FrozenRouteHeader,
     FrozenToHeader,
 )
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
-from sipsimple.core.wire.uri import FrozenSIPURI
+from sipsimple.core.wire.uri import BaseSIPURI, FrozenSIPURI
 
-__all__ = ["Dialog", "DialogId", "DialogState", "hop_towards", "new_call_id", "new_tag"]
+__all__ = ["Dialog", "DialogId", "DialogState", "hop_towards", "new_call_id", "new_tag", "route_set_of"]
 
 MAX_FORWARDS = 70
 
@@ -102,9 +103,8 @@ class Dialog:
 
         A 2xx owes a Contact; without one the dialog leads to the Request-URI, so that it can be acknowledged and ended.
         """
-        contacts = response.contact
-        target = FrozenSIPURI.new(contacts[0].uri if contacts else request.request_uri)
-        route_set = [FrozenRouteHeader(h.uri, h.display_name, h.parameters) for h in reversed(response.record_route)]
+        target = _target(response) or FrozenSIPURI.new(request.request_uri)
+        route_set = route_set_of(reversed(response.record_route))
         state = DialogState.CONFIRMED if response.code >= 200 else DialogState.EARLY
         return cls(
             request.call_id, FrozenFromHeader.new(request.from_header), FrozenToHeader.new(response.to_header), contact,
@@ -114,15 +114,15 @@ class Dialog:
     @classmethod
     def from_request(cls, request: SIPRequest, local_tag: str, contact: FrozenContactHeader, source: Hop) -> Dialog:
         """The callee's dialog (12.1.1). Raises `ValueError` when the request names no usable Contact."""
-        contacts = request.contact
-        if not contacts:
-            raise ValueError(f"{request.method} without Contact")
+        target = _target(request)
+        if target is None:
+            raise ValueError(f"{request.method} without a Contact that is a SIP URI")
         to_header = request.to_header
         local = FrozenToHeader(to_header.uri, to_header.display_name, {**dict(to_header.parameters), "tag": local_tag})
-        route_set = [FrozenRouteHeader(h.uri, h.display_name, h.parameters) for h in request.record_route]
+        route_set = route_set_of(request.record_route)
         return cls(
             request.call_id, local, FrozenFromHeader.new(request.from_header), contact,
-            FrozenSIPURI.new(contacts[0].uri), route_set, source, DialogState.EARLY, remote_cseq=request.cseq.number,
+            target, route_set, source, DialogState.EARLY, remote_cseq=request.cseq.number,
         )  # fmt: skip
 
     def create_request(
@@ -172,16 +172,28 @@ class Dialog:
 
     def refresh_target(self, message: SIPRequest | SIPResponse, method: str) -> None:
         """Follows the Contact of a target refresh request or of its 2xx (12.2.1.2, 12.2.2)."""
-        if method in TARGET_REFRESH and (contacts := message.contact):
-            self.remote_target = FrozenSIPURI.new(contacts[0].uri)
+        if method in TARGET_REFRESH and (target := _target(message)) is not None:
+            self.remote_target = target
 
     def confirm(self, response: SIPResponse) -> None:
         """A 2xx on an early dialog (13.2.2.4): the route set is made anew from it, and the target followed."""
         self.state = DialogState.CONFIRMED
-        self.route_set = tuple(
-            FrozenRouteHeader(h.uri, h.display_name, h.parameters) for h in reversed(response.record_route)
-        )
+        self.route_set = route_set_of(reversed(response.record_route))
         self.refresh_target(response, "INVITE")
+
+
+def route_set_of(record_route: Iterable[BaseRecordRouteHeader]) -> tuple[FrozenRouteHeader, ...]:
+    """The routes that are recorded (12.1); what is no SIP or SIPS URI leads nowhere and is left out."""
+    return tuple(
+        [FrozenRouteHeader(h.uri, h.display_name, h.parameters) for h in record_route if isinstance(h.uri, BaseSIPURI)]
+    )
+
+
+def _target(message: SIPRequest | SIPResponse) -> FrozenSIPURI | None:
+    """The Contact that leads to its sender (12.1.1, 12.1.2); None without one that is a SIP or SIPS URI."""
+    contacts = message.contact
+    uri = contacts[0].uri if contacts else None
+    return FrozenSIPURI.new(uri) if isinstance(uri, BaseSIPURI) else None
 
 
 def hop_towards(uri: FrozenSIPURI) -> Hop | None:
