@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sipsimple.core.engine import EngineError as EngineError
     from sipsimple.core.invitation import Invitation as Invitation
     from sipsimple.core.protocol.invite_events import InvalidStateError as InvalidStateError
+    from sipsimple.core.registration import Registration as Registration
     from sipsimple.core.wire import *  # noqa: F403
     from sipsimple.util import Route as Route
 
@@ -22,6 +23,7 @@ _MODULES: dict[str, str] = {
     "EngineError": "sipsimple.core.engine",
     "InvalidStateError": "sipsimple.core.protocol.invite_events",
     "Invitation": "sipsimple.core.invitation",
+    "Registration": "sipsimple.core.registration",
     "Route": "sipsimple.util",
 }
 

@@ -51,3 +51,71 @@ declare_notification(
     remote_sdp=field("FrozenSDPSession | None", "the remote party's FrozenSDPSession, None after a failure"),
     error=field(str | None, "what went wrong"),
 )
+
+# Requests outside a call
+
+_FAILURE = {
+    "originator": field(str, "'remote': somebody refused; 'local': nobody answered"),
+    "code": field(int, "status code; 408 for a time-out, 503 for a transport error"),
+    "reason": field(str, "its phrase, and what went wrong"),
+    "route_header": field("FrozenRouteHeader", "where the request went last"),
+    "retry_after": field(int | None, "seconds that the server asks to wait (Retry-After)"),
+    "headers": field("HeaderFields | None", "headers of the response; None when nobody answered"),
+}
+
+declare_notification(
+    "SIPRegistrationDidSucceed",
+    "Registration",
+    "The registrar accepted a REGISTER: the binding is made, or refreshed.",
+    code=field(int, "status code of the response"),
+    reason=field(str, "its phrase"),
+    contact_header=field("FrozenContactHeader", "our contact as the registrar has it, with its GRUUs if any"),
+    contact_header_list=field(list, "all contacts (FrozenContactHeader) that the address is bound to"),
+    expires_in=field(int, "seconds until the binding's time is out"),
+    route_header=field("FrozenRouteHeader", "where the REGISTER went"),
+    service_route_list=field(list, "routes (FrozenServiceRouteHeader) for requests of this address (RFC 3608)"),
+    path_list=field(list, "proxies (FrozenPathHeader) on the way from the registrar to us (RFC 3327)"),
+    outbound=field(bool, "whether the registrar keeps our flows apart (RFC 5626)"),
+    flow_timer=field(int | None, "seconds of silence after which the flow counts as dead (RFC 5626 4.4.1)"),
+    public_address=field(tuple | None, "(host, port) that our request came from, when it is not that of its Via"),
+    headers=field("HeaderFields", "headers of the response"),
+)
+declare_notification(
+    "SIPRegistrationDidFail",
+    "Registration",
+    "A REGISTER failed. A binding that was there before lasts until its time is out.",
+    targets=field(list, "contacts (FrozenContactHeader) of a redirection, best first"),
+    **_FAILURE,
+)
+declare_notification(
+    "SIPRegistrationWillExpire",
+    "Registration",
+    "The binding is due for a refresh, which follows in a moment unless somebody calls register().",
+    expires_in=field(int, "seconds until the binding's time is out"),
+)
+declare_notification("SIPRegistrationWillEnd", "Registration", "The binding is about to be removed.")
+declare_notification(
+    "SIPRegistrationDidEnd",
+    "Registration",
+    "There is no binding any more.",
+    expired=field(bool, "True: its time was out; False: end() was called"),
+    code=field(int | None, "status code of the response that removed it; None without one"),
+    reason=field(str | None, "its phrase"),
+)
+declare_notification(
+    "SIPRegistrationDidNotEnd", "Registration", "The binding could not be removed; it lasts until its time is out.",
+    **_FAILURE,
+)  # fmt: skip
+declare_notification(
+    "SIPRegistrationGotBindings",
+    "Registration",
+    "The registrar told the bindings that fetch_bindings() asked for.",
+    code=field(int, "status code of the response"),
+    reason=field(str, "its phrase"),
+    contact_header_list=field(list, "all contacts (FrozenContactHeader) that the address is bound to"),
+    route_header=field("FrozenRouteHeader", "where the REGISTER went"),
+)
+declare_notification(
+    "SIPRegistrationDidNotGetBindings", "Registration", "fetch_bindings() failed.",
+    **_FAILURE,
+)  # fmt: skip

@@ -1,0 +1,40 @@
+"""What the objects that talk share in telling their outcomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sipsimple.core import notifications as _notifications  # noqa: F401
+from sipsimple.core.wire.headers import FrozenRouteHeader
+from sipsimple.core.wire.uri import FrozenSIPURI
+from sipsimple.notification import NotificationCenter, NotificationData
+
+if TYPE_CHECKING:
+    from sipsimple.core.protocol.outgoing_request import Destination
+    from sipsimple.core.protocol.request_failure import RequestFailure
+
+__all__ = ["failure_data", "post", "route_of"]
+
+
+def post(name: str, sender: object, **data: Any) -> None:
+    NotificationCenter().post_notification(name, sender=sender, data=NotificationData(**data))
+
+
+def route_of(destination: Destination) -> FrozenRouteHeader:
+    """The route that leads to a destination, also where the request itself needs none."""
+    if destination.route is not None:
+        return destination.route
+    transport, host, port = destination.hop
+    return FrozenRouteHeader(FrozenSIPURI(host, port=port, parameters={"transport": transport, "lr": None}))
+
+
+def failure_data(failure: RequestFailure) -> dict[str, Any]:
+    """What a notification says of a request that was of no use."""
+    return {
+        "originator": failure.originator,
+        "code": failure.code,
+        "reason": failure.reason,
+        "route_header": route_of(failure.destination),
+        "retry_after": failure.retry_after,
+        "headers": None if failure.response is None else failure.response.headers,
+    }
