@@ -1,7 +1,7 @@
 """Shows that each distribution stands alone: builds all wheels, and runs each suite where nothing else is installed.
 
 For each distribution: a fresh environment, its wheel, what the wheel declares (the other wheels come from the same
-build), a test runner, and a copy of its tests and README without the source tree. `check.py NAME...` takes some of them.
+build), a test runner, and a copy of its tests and README without the source tree. `check.py NAME...` takes some only.
 """
 
 from __future__ import annotations

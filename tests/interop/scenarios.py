@@ -1,0 +1,85 @@
+"""Scenarios for sipp, put together from steps; each step is a line of Python instead of a screen of XML."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import quoteattr
+
+__all__ = ["SDP", "expect", "pause", "reply", "request", "scenario"]
+
+SDP = """v=0
+o=peer 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio 6000 RTP/AVP 8
+a=rtpmap:8 PCMA/8000
+"""
+
+CONTACT = "Contact: <sip:peer@[local_ip]:[local_port]>"
+
+
+def scenario(*steps: str) -> str:
+    return '<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="test">\n' + "\n".join(steps) + "\n</scenario>\n"
+
+
+def _send(lines: list[str], body: str, **attributes: object) -> str:
+    if body:
+        lines.append("Content-Type: application/sdp")
+    text = "\n".join([*lines, "Content-Length: [len]", "", body])
+    return f"<send{_attributes(attributes)}><![CDATA[\n{text}\n]]></send>"
+
+
+def _attributes(attributes: dict[str, object]) -> str:
+    return "".join(f" {name}={quoteattr(str(value))}" for name, value in attributes.items())
+
+
+def request(
+    method: str, cseq: int, *headers: str, uri: str = "sip:us@[remote_ip]:[remote_port]", to_tag: bool = True,
+    body: str = "", tag: str = "peer", branch: str = "[branch]", routes: bool = False, **attributes: object,
+) -> str:  # fmt: skip
+    """A request of the peer's; inside the dialog that it began, with `to_tag`."""
+    ours, theirs = "<sip:peer@[local_ip]:[local_port]>", "<sip:us@[remote_ip]:[remote_port]>"
+    parties = [f"From: {ours};tag={tag}[call_number]", f"To: {theirs}{'[peer_tag_param]' if to_tag else ''}"]
+    lines = [
+        f"{method} {uri} SIP/2.0",
+        f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}",
+        "Max-Forwards: 70",
+        *(["[routes]"] if routes else []),
+        *parties,
+        "Call-ID: [call_id]",
+        f"CSeq: {cseq} {method}",
+        *([CONTACT] if method in ("INVITE", "UPDATE") else []),
+        *headers,
+    ]
+    return _send(lines, body, **attributes)
+
+
+def reply(
+    code: int, reason: str, *headers: str, tag: str | None = "peer", body: str = "", to_saved: bool = False,
+    **attributes: object,
+) -> str:  # fmt: skip
+    """A response of the peer's to the last request that it got; with `to_saved`, to the one that it saved."""
+    to_tag = f";tag={tag}[call_number]" if tag is not None else ""
+    if to_saved:
+        copied = ["Via:[$via]", "From:[$from]", f"To:[$to]{to_tag}", "[last_Call-ID:]", "CSeq:[$cseq]"]
+    else:
+        copied = ["[last_Via:]", "[last_Record-Route:]", "[last_From:]", f"[last_To:]{to_tag}", "[last_Call-ID:]"]
+        copied.append("[last_CSeq:]")
+    return _send([f"SIP/2.0 {code} {reason}", *copied, CONTACT, *headers], body, **attributes)
+
+
+def expect(what: str | int, optional: bool = False, save: bool = False, **attributes: object) -> str:
+    """Waits for a request (its method) or a response (its code); `save` keeps its headers for `reply`."""
+    kind = "response" if isinstance(what, int) else "request"
+    attributes = {kind: what, **({"optional": "true"} if optional else {}), **attributes}
+    if not save:
+        return f"<recv{_attributes(attributes)}/>"
+    names = {"Via:": "via", "From:": "from", "To:": "to", "CSeq:": "cseq"}
+    actions = [
+        f'<ereg regexp=".*" search_in="hdr" header="{header}" assign_to="{name}"/>' for header, name in names.items()
+    ]
+    return f"<recv{_attributes(attributes)}><action>{''.join(actions)}</action></recv>"
+
+
+def pause(milliseconds: int) -> str:
+    return f'<pause milliseconds="{milliseconds}"/>'
