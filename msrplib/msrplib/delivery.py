@@ -1,4 +1,4 @@
-"""What became of the messages sent: responses, time-outs, reports (RFC 4975 7.1.2, 7.1.3, 7.2)."""
+"""What became of the messages sent: responses, time-outs, reports (RFC 4975 7.1.1, 7.1.3, 7.2, 7.3.2)."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ class DeliveryTable:
             tell(self._session, self._session.handler.message_accepted, message)
 
     def timed_out(self, message: OutgoingMessage) -> None:
-        """No response to one of its chunks (RFC 4975 7.1.2)."""
+        """No response to one of its chunks (RFC 4975 7.1.1)."""
         if not message.is_final:
             self.fail(message, 408, 'no response in time', None)
 
     def report_received(self, report: MSRPData) -> None:
-        """A REPORT. RFC 4975 7.1.3: it gets no response, whatever is wrong with it."""
+        """A REPORT. RFC 4975 7.3.2: it gets no response, whatever is wrong with it."""
         session = self._session
         message_id = report.headers.get('Message-ID', '')
         message = self._awaited.get(message_id) or self._settled.get(message_id)

@@ -48,7 +48,7 @@ class ConnectionClosedError(MSRPError):
 
 
 class CertificateError(MSRPError):
-    """The peer has no certificate that is trusted, or no TLS connection came about (RFC 4975 14.3)."""
+    """The peer has no certificate that is trusted, or no TLS connection came about (RFC 4975 14.2)."""
 
 
 class FingerprintError(CertificateError):

@@ -16,7 +16,7 @@ class Limits:
     MSRPConnector."""
 
     transaction_timeout: float = 30.0
-    """From the last octet of a SEND to its response; then the message fails with 408 (RFC 4975 7.1.2)."""
+    """From the last octet of a SEND to its response; then the message fails with 408 (RFC 4975 7.1.1)."""
     report_timeout: float | None = None
     """From the last octet of a message to its success report. RFC 4975 sets none; None waits until the
     end."""

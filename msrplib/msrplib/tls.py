@@ -1,4 +1,4 @@
-"""TLS for `msrps` (RFC 4975 14.3, 14.4). Import it only where TLS is used: it takes OpenSSL with it."""
+"""TLS for `msrps` (RFC 4975 14.2, 14.4). Import it only where TLS is used: it takes OpenSSL with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests whose response is awaited, and until when (RFC 4975 7.1.2, 7.2). Time is an argument."""
+"""Requests whose response is awaited, and until when (RFC 4975 7.1.1, 7.2). Time is an argument."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TransactionTable:
         return len(self._awaited) + len(self._silent)
 
     def add(self, transaction_id: str, message: OutgoingMessage, now: float) -> None:
-        """The last octet of a request was sent (RFC 4975 7.1.2: the time runs from there)."""
+        """The last octet of a request was sent (RFC 4975 7.1.1: the time runs from there)."""
         if message.failure_report == 'yes':
             self._awaited[transaction_id] = (message, now + self._timeout)
         elif message.failure_report == 'partial':

@@ -70,7 +70,7 @@ def test_failure_report(stage: Any, failure_report: str) -> None:
     ],
 )
 def test_unintelligible(stage: Any, extra: str, body: bytes) -> None:
-    """RFC 4975 10.1: 400, and the session goes on."""
+    """RFC 4975 10.2: 400, and the session goes on."""
     assert codes(stage.send('badd', extra, body)) == [('badd', '400')]
     assert stage.handler.messages == []
     assert codes(stage.send('good', TEXT, b'Hi')) == [('good', '200')]
@@ -151,7 +151,7 @@ def test_chunks_of_two_messages(stage: Any) -> None:
 
 
 def test_contradicting_chunks(stage: Any) -> None:
-    """RFC 4975 10.1: the message is given up with 400, once; its further chunks get the same, then the id is free."""
+    """RFC 4975 10.2: the message is given up with 400, once; its further chunks get the same, then the id is free."""
     extra = f'Message-ID: one\r\n{TEXT}\r\nByte-Range: '
     stage.send('aaa1', extra + '1-*/6', b'abc', '+')
     assert codes(stage.send('aaa2', extra + '4-*/7', b'd', '+')) == [('aaa2', '400')]

@@ -94,7 +94,7 @@ def make_refusal() -> Any:
 
 
 def test_verdict_on_the_whole_message(pair: Any, reactor: Any, make_refusal: Any) -> None:
-    """RFC 4975 10.1: a body that can't be read is refused in the response to its last chunk, and not reported."""
+    """RFC 4975 10.2: a body that can't be read is refused in the response to its last chunk, and not reported."""
     pair.passive_handler.verdict = make_refusal(400)
     pair.active.send_message(b'Hi', 'a/b', success_report='yes')
     pair.active.send_message(b'x' * 300_000, 'a/b', success_report='yes')

@@ -1,4 +1,4 @@
-"""TLS: certificates by CA and name, and by fingerprint (RFC 4975 14.3, 14.4); over memory, with real TLS."""
+"""TLS: certificates by CA and name, and by fingerprint (RFC 4975 14.2, 14.4); over memory, with real TLS."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Attempt:
 
 
 def test_by_name(reactor: Any, make_recorder: Any, authority: Authority) -> None:
-    """RFC 4975 14.3: a certificate of a CA that is trusted, with the name of the host that is connected to."""
+    """RFC 4975 14.2: a certificate of a CA that is trusted, with the name of the host that is connected to."""
     attempt = Attempt(
         reactor,
         make_recorder,
@@ -128,7 +128,7 @@ def test_by_name(reactor: Any, make_recorder: Any, authority: Authority) -> None
 def test_certificate_that_does_not_fit(
     reactor: Any, make_recorder: Any, authority: Authority, wrong: str
 ) -> None:
-    """RFC 4975 14.3: another name, a CA that is not trusted, none at all: no session, and nothing is sent."""
+    """RFC 4975 14.2: another name, a CA that is not trusted, none at all: no session, and nothing is sent."""
     server = {
         'name': replace(authority.issue('other.example'), trust_roots=None),
         'authority': replace(Authority().issue('relay.example'), trust_roots=None),
