@@ -17,20 +17,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.protocol import ClientFactory, Factory, Protocol
+
 from msrplib.handler import MessageSink, Refusal, SessionHandler
 from msrplib.incoming import IncomingMessage
 from msrplib.outgoing import OutgoingMessage
 from msrplib.protocol import MSRPData
 from msrplib.session import MSRPSession
 from msrplib.transport import MSRPConnector, MSRPListener
-from twisted.internet import reactor as installed_reactor
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.protocol import ClientFactory, Factory, Protocol
 
 reactor: Any = installed_reactor
 
 MIB = 1024 * 1024
-MESSAGE = b'x' * 100
+MESSAGE = b"x" * 100
 WINDOW = 100
 """Messages under way at once in the throughput of messages."""
 
@@ -54,7 +55,7 @@ class Swallow:
         self.size += len(data)
 
     def finish(self, message: IncomingMessage) -> Refusal | None:
-        return None if self.size == message.size else Refusal(400, 'octets are missing')
+        return None if self.size == message.size else Refusal(400, "octets are missing")
 
     def abort(self, reason: str) -> None:
         pass
@@ -96,7 +97,7 @@ class Sender(SessionHandler):
     def send(self, session: MSRPSession) -> None:
         self.left -= 1
         self.open += 1
-        session.send_message(MESSAGE, 'text/plain', success_report='yes', failure_report='yes')
+        session.send_message(MESSAGE, "text/plain", success_report="yes", failure_report="yes")
 
     def message_delivered(self, session: MSRPSession, outgoing: OutgoingMessage, report: MSRPData) -> None:
         if self.delivered is not None:
@@ -113,16 +114,16 @@ class Sender(SessionHandler):
         self, session: MSRPSession, outgoing: OutgoingMessage, code: int, reason: str, chunk: MSRPData | None
     ) -> None:
         if not session.is_closed:
-            raise AssertionError(f'{code} {reason}')
+            raise AssertionError(f"{code} {reason}")
 
 
 async def make_pair() -> tuple[MSRPSession, MSRPSession, Sender, MSRPListener]:
-    listener = MSRPListener(reactor, '127.0.0.1')
+    listener = MSRPListener(reactor, "127.0.0.1")
     listener.start()
     connector = MSRPConnector(reactor)
     passive = MSRPSession(listener.new_uri(), handler=Counter())
     sender = Sender()
-    active = MSRPSession(connector.new_uri('127.0.0.1'), passive.local_path, handler=sender)
+    active = MSRPSession(connector.new_uri("127.0.0.1"), passive.local_path, handler=sender)
     passive.remote_path = active.local_path
     bound = listener.expect(passive)
     await connector.connect(active)
@@ -158,9 +159,7 @@ async def throughput(size: int) -> float:
     active, passive, sender, listener = await make_pair()
     delivered = sender.expect_delivery()
     started = time.perf_counter()
-    active.send_message(
-        Zeros(size), 'application/octet-stream', success_report='yes', failure_report='yes', size=size
-    )
+    active.send_message(Zeros(size), "application/octet-stream", success_report="yes", failure_report="yes", size=size)
     rate = size / (await delivered - started)
     await end(active, passive, listener)
     return rate
@@ -169,7 +168,7 @@ async def throughput(size: int) -> float:
 async def chat_amid(size: int) -> float:
     """Milliseconds, the longest of many, that a small message takes while a large one is under way."""
     active, passive, sender, listener = await make_pair()
-    active.send_message(Zeros(size), 'application/octet-stream', size=size, failure_report='no')
+    active.send_message(Zeros(size), "application/octet-stream", size=size, failure_report="no")
     worst = 0.0
     for _ in range(20):
         await pause(0.01)
@@ -227,13 +226,13 @@ class BareSender(Protocol):
 
 async def bare_throughput(size: int) -> float:
     """Octets a second of a bare Twisted copy in 64 KiB blocks: what there is to be had."""
-    port = reactor.listenTCP(0, Factory.forProtocol(BareReceiver), interface='127.0.0.1')
+    port = reactor.listenTCP(0, Factory.forProtocol(BareReceiver), interface="127.0.0.1")
     BareReceiver.left = BareSender.left = size
     BareReceiver.done = Deferred()
     factory = ClientFactory()
     factory.protocol = BareSender
     started = time.perf_counter()
-    reactor.connectTCP('127.0.0.1', port.getHost().port, factory)
+    reactor.connectTCP("127.0.0.1", port.getHost().port, factory)
     await BareReceiver.done
     rate = size / (time.perf_counter() - started)
     await port.stopListening()
@@ -242,7 +241,7 @@ async def bare_throughput(size: int) -> float:
 
 def resident() -> float:
     """MiB resident now."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / MIB
 
 
@@ -256,6 +255,8 @@ async def measure(quick: bool) -> dict[str, float]:
     count = 3000 if quick else 10000
     size = 200_000_000
     idle = resident()
+    await bare_throughput(size // 10)
+    await throughput(size // 10)
     bare, msrp = [], []
     for _ in range(rounds):
         bare.append(await bare_throughput(size))
@@ -265,31 +266,31 @@ async def measure(quick: bool) -> dict[str, float]:
     latencies = [await latency(500) for _ in range(rounds)]
     amid = [await chat_amid(500_000_000) for _ in range(2 if quick else 3)]
     return {
-        'messages_per_second': statistics.median(rates),
-        'latency_ms': statistics.median(latencies),
-        'throughput_mb_per_second': statistics.median(msrp) / 1e6,
-        'bare_mb_per_second': statistics.median(bare) / 1e6,
-        'throughput_ratio': statistics.median(m / b for m, b in zip(msrp, bare, strict=True)),
-        'memory_above_idle_mib': memory,
-        'chat_amid_large_ms': statistics.median(amid),
+        "messages_per_second": statistics.median(rates),
+        "latency_ms": statistics.median(latencies),
+        "throughput_mb_per_second": statistics.median(msrp) / 1e6,
+        "bare_mb_per_second": statistics.median(bare) / 1e6,
+        "throughput_ratio": statistics.median(m / b for m, b in zip(msrp, bare, strict=True)),
+        "memory_above_idle_mib": memory,
+        "chat_amid_large_ms": statistics.median(amid),
     }
 
 
 LINES = (
-    ('messages_per_second', 'messages/s, 100 octets, both reports', '{:10,.0f}', 5000),
-    ('latency_ms', 'ms for one at a time, until its report', '{:10.3f}', 0.5),
-    ('throughput_mb_per_second', 'MB/s for 200 MB, both reports', '{:10,.0f}', 350),
-    ('bare_mb_per_second', 'MB/s of a bare Twisted copy', '{:10,.0f}', None),
-    ('throughput_ratio', 'of the bare copy (median of pairs)', '{:10.2f}', 0.35),
-    ('memory_above_idle_mib', 'MiB above idle at the most', '{:10.1f}', 20),
-    ('chat_amid_large_ms', 'ms, longest for a chat message amid 500 MB', '{:10.1f}', 50),
+    ("messages_per_second", "messages/s, 100 octets, both reports", "{:10,.0f}", 5000),
+    ("latency_ms", "ms for one at a time, until its report", "{:10.3f}", 0.5),
+    ("throughput_mb_per_second", "MB/s for 200 MB, both reports", "{:10,.0f}", 350),
+    ("bare_mb_per_second", "MB/s of a bare Twisted copy", "{:10,.0f}", None),
+    ("throughput_ratio", "of the bare copy (median of pairs)", "{:10.2f}", 0.35),
+    ("memory_above_idle_mib", "MiB above idle at the most", "{:10.1f}", 20),
+    ("chat_amid_large_ms", "ms, longest for a chat message amid 500 MB", "{:10.1f}", 50),
 )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--json', action='store_true', help='print the figures as JSON')
-    parser.add_argument('--quick', action='store_true', help='fewer rounds')
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
     arguments = parser.parse_args()
     outcome: list[Any] = []
 
@@ -306,10 +307,10 @@ def main() -> int:
         print(json.dumps(figures))
         return 0
     for key, text, form, goal in LINES:
-        aim = '' if goal is None else f'  (goal {goal:,})'
-        print(f'{form.format(figures[key])}  {text}{aim}')
+        aim = "" if goal is None else f"  (goal {goal:,})"
+        print(f"{form.format(figures[key])}  {text}{aim}")
     return 0
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     sys.exit(main())
