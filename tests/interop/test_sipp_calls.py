@@ -88,15 +88,13 @@ def test_the_200_is_repeated_until_the_ack(sipp: Sipp, stack: Stack) -> None:
 def test_a_repeated_200_gets_its_ack_again(sipp: Sipp, stack: Stack) -> None:
     """RFC 3261 13.2.2.4: each repetition of the 200 is acknowledged (sipp repeats it for each repeated ACK, too)."""
     ok = reply(200, "OK", body=SDP, to_saved=True)
-    run = sipp.start(
-        scenario(expect("INVITE", save=True), ok, expect("ACK"), ok, pause(50), ok, pause(50), expect("BYE"),
-                 reply(200, "OK", tag=None))
-    )  # fmt: skip
+    run = sipp.start(scenario(expect("INVITE", save=True), ok, expect("ACK"), ok, pause(50), ok, pause(50)))
     invitation = stack.call(run.port)
-    stack.recorder.wait_until(lambda: stack.sent("ACK") >= 3, 10, "three ACKs")
-    stack.run(invitation.end)
     run.finish()
-    assert stack.states(invitation)[:3] == ["outgoing", "connecting", "connected"]
+    stack.recorder.wait_until(lambda: stack.sent("ACK") >= 3, 10, "three ACKs")
+    assert stack.states(invitation) == ["outgoing", "connecting", "connected"]
+    stack.run(invitation.end, timeout=0.1)
+    stack.wait(invitation, "disconnected")
 
 
 @pytest.mark.parametrize("code", [404, 486, 603])
