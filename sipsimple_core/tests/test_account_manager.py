@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -304,17 +305,113 @@ def test_accounts_go_with_delete(manager: AccountManager, configuration: Configu
 
 
 def test_accounts_of_other_threads(manager: AccountManager) -> None:
-    """An account may be made in any thread; it is managed in the reactor's."""
+    """ACC-013, ACC-039: saved in any thread, an account is known at once; it is managed in the reactor's."""
+    Engine().start()
     calls: list[Any] = []
     realm = current_realm()
     realm.set_reactor(types.SimpleNamespace(callFromThread=lambda *call: calls.append(call)), threading.get_ident())
+    posted = observe()
     thread = threading.Thread(target=realm.run, args=(set_enabled, "dave@example.com", True))
     thread.start()
     thread.join(10)
-    assert not manager.has_account("dave@example.com")
+    dave = manager.get_account("dave@example.com")
+    assert (posted, dave.is_active) == ([], False)
     for function, *args in calls:
         function(*args)
-    assert manager.has_account("dave@example.com")
+    assert posted == [("DidAddAccount", {"account": dave})]
+    assert dave.is_active
+
+
+def within_an_observer(function: Callable[[], object]) -> None:
+    """Call a function where what it posts is delivered only after it has returned."""
+
+    class Observer:
+        def handle_notification(self, notification: Any) -> None:
+            function()
+
+    observer = Observer()
+    NotificationCenter().add_observer(observer, name="SIPEngineDidStart")
+    Engine().start()
+    NotificationCenter().remove_observer(observer, name="SIPEngineDidStart")
+
+
+def test_an_account_is_known_when_save_returns(manager: AccountManager) -> None:
+    """ACC-007 to ACC-011, ACC-013: also inside an observer, where notifications come later; as default account too."""
+    posted = observe()
+    found: list[object] = []
+
+    def save() -> None:
+        set_enabled("dave@example.com", True)
+        dave = manager.get_account("dave@example.com")
+        assert manager.has_account("dave@example.com") and dave in manager.get_accounts()
+        assert manager.find_account(SIPURI("10.0.0.1", user=dave.contact.username)) is dave
+        manager.default_account = dave
+        found.extend((dave, manager.default_account, len(posted)))
+
+    within_an_observer(save)
+    dave = Account("dave@example.com")
+    assert found == [dave, dave, 0]
+    assert [(name, fields["account"]) for name, fields in posted] == [
+        ("DidAddAccount", dave),
+        ("DidChangeDefaultAccount", dave),
+    ]
+    assert dave.is_active
+
+
+def test_the_first_account_is_the_default_when_save_returns(configuration: ConfigurationManager) -> None:
+    """ACC-015: and it is none any more when save() has disabled it, or delete() returned."""
+    configuration.start(MemoryBackend())
+    manager = AccountManager()
+    manager.start()
+    seen: list[object] = []
+
+    def change() -> None:
+        for id, enabled in (("eve@example.com", True), ("dave@example.com", True), ("eve@example.com", False)):
+            set_enabled(id, enabled)
+            seen.append(manager.default_account)
+        Account("dave@example.com").delete()
+        seen.append(manager.default_account)
+
+    within_an_observer(change)
+    eve = Account("eve@example.com")
+    assert (seen[0], seen[1], seen[3]) == (eve, eve, None)
+    assert getattr(seen[2], "id", None) == "dave@example.com"
+    assert manager.default_account is None
+
+
+def test_an_account_is_unknown_when_delete_returns(manager: AccountManager) -> None:
+    """ACC-014: also inside an observer; one that takes its id at once is another account."""
+    alice = manager.get_account("alice@example.com")
+    posted = observe()
+    seen: list[object] = []
+
+    def replace() -> None:
+        alice.delete()
+        seen.append(manager.has_account("alice@example.com"))
+        seen.append(manager.find_account(SIPURI("10.0.0.1", user=alice.contact.username)))
+        set_enabled("alice@example.com", True)
+        seen.append(manager.get_account("alice@example.com") is alice)
+
+    within_an_observer(replace)
+    assert seen == [False, None, False]
+    successor = manager.get_account("alice@example.com")
+    assert posted == [("DidRemoveAccount", {"account": alice}), ("DidAddAccount", {"account": successor})]
+    assert (alice.is_active, successor.is_active) == (False, True)
+
+
+def test_an_account_that_is_gone_before_it_was_announced(manager: AccountManager) -> None:
+    """ACC-013, ACC-014: saved and deleted before anybody could be told: nobody is, and it never runs."""
+    posted = observe()
+    activated = observe("SIPAccountWillActivate")
+
+    def save_and_delete() -> None:
+        set_enabled("dave@example.com", True)
+        Account("dave@example.com").delete()
+
+    within_an_observer(save_and_delete)
+    assert posted == []
+    assert len(activated) == 2
+    assert not manager.has_account("dave@example.com")
 
 
 def test_find_account(manager: AccountManager) -> None:

@@ -83,6 +83,16 @@ class BaseAccount(SettingsObject):
         """The account was saved with these changes. For the AccountManager, in the reactor's thread."""
         self._services.settings_changed(modified)
 
+    def _entered(self) -> None:
+        from sipsimple.account.manager import AccountManager
+
+        AccountManager().enter(self)
+
+    def _left(self) -> None:
+        from sipsimple.account.manager import AccountManager
+
+        AccountManager().forget(self)
+
     def _activate(self) -> None:
         center = NotificationCenter()
         center.post_notification("SIPAccountWillActivate", sender=self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zope.interface import implementer
@@ -43,8 +44,9 @@ OBSERVED = (
 class AccountManager(NotificationDispatcher, metaclass=Singleton):
     """Loads the accounts and keeps track of them: a singleton, of no use before `start()` (ACC-001, ACC-002).
 
-    Accounts come by `Account(id).save()` and go by `account.delete()`. `start` and `stop` are called in the
-    reactor's thread, the rest may be from any. Notifications: `SIPAccountManagerDidAddAccount`,
+    Accounts come by `Account(id).save()` and go by `account.delete()`: they are known, or no longer, when these
+    return; the notifications, and what an active account does, follow in the reactor's thread. `start` and `stop`
+    are called in that thread, the rest may be from any. Notifications: `SIPAccountManagerDidAddAccount`,
     `DidRemoveAccount`, `DidChangeDefaultAccount`.
     """
 
@@ -55,8 +57,10 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         self._started = False
         self._running = False
         self._engine_runs = False
+        self._lock = RLock()
         self._accounts: dict[str, BaseAccount] = {}
         self._by_contact: dict[str, BaseAccount] = {}
+        self._announced: dict[str, BaseAccount] = {}  # those whose SIPAccountManagerDidAddAccount was posted
         self._leaving: list[BaseAccount] = []
         self._known_default: BaseAccount | None = None
 
@@ -79,18 +83,21 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
             return
         from sipsimple.core.engine import Engine
 
-        self._started = self._running = True
         self._engine_runs = Engine().is_running
-        self._accounts.clear()
-        self._by_contact.clear()
+        with self._lock:
+            self._started = self._running = True
+            self._accounts.clear()
+            self._by_contact.clear()
+            self._announced.clear()
         # All are loaded before the first is looked at: one alone would become the default account.
         accounts = list(self._stored_accounts())
         center = NotificationCenter()
         for name in OBSERVED:
             center.add_observer(self, name=name)
         for account in accounts:
-            self._add(account)
-        self._known_default = self.default_account
+            self.enter(account)
+            self._announce(account)
+        self._known_default = self._configured_default()
         self._choose_default()
 
     def stop(self) -> Deferred[None]:
@@ -101,11 +108,12 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         from twisted.internet.defer import DeferredList
 
         if self._running:
-            self._running = False
+            with self._lock:
+                self._running = False
             center = NotificationCenter()
             for name in OBSERVED:
                 center.remove_observer(self, name=name)
-        accounts = [*self._accounts.values(), *self._leaving]
+        accounts = [*self._announced.values(), *self._leaving]
         ended: Deferred[Any] = DeferredList([account.deactivated() for account in accounts])
         return ended.addCallback(lambda _: None)
 
@@ -184,9 +192,16 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
 
         It is kept in `SIPSimpleSettings.default_account`. When it is disabled or deleted, another enabled
         account takes its place. Setting it raises ValueError if the account is not enabled, or not one of
-        ours.
+        ours: both as of its last save().
         """
         self._check_started("default_account")
+        chosen = self._configured_default()
+        if chosen is None:
+            chosen = next((account for account in self.get_accounts() if account.saved_value("enabled")), None)
+        return chosen
+
+    def _configured_default(self) -> BaseAccount | None:
+        """The account that the settings name, None if it is not enabled."""
         account = self._accounts.get(SIPSimpleSettings().saved_value("default_account") or "")
         return account if account is not None and account.saved_value("enabled") else None
 
@@ -204,8 +219,6 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
         """See that the default account is an enabled one, if there is any, and tell if it is another one."""
         settings = SIPSimpleSettings()
         chosen = self.default_account
-        if chosen is None:
-            chosen = next((a for a in self._accounts.values() if a.saved_value("enabled")), None)
         chosen_id = None if chosen is None else chosen.id
         if settings.saved_value("default_account") != chosen_id:
             settings.save_setting("default_account", chosen_id)
@@ -216,16 +229,31 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
 
     # Accounts that come, change and go
 
-    def _add(self, account: BaseAccount) -> None:
+    def enter(self, account: BaseAccount) -> None:
+        """Know an account from now on. For the account, as it is saved for the first time."""
+        with self._lock:
+            if self._running:
+                self._accounts[account.id] = account
+                self._by_contact[account.contact.username] = account
+
+    def forget(self, account: BaseAccount) -> None:
+        """Know an account no more. For the account, as it is deleted."""
+        with self._lock:
+            if self._accounts.get(account.id) is account:
+                del self._accounts[account.id]
+                del self._by_contact[account.contact.username]
+
+    def _announce(self, account: BaseAccount) -> None:
+        # It may be gone again, and even another one be there with that id: that one is announced in its turn.
         if self._accounts.get(account.id) is not account:
-            self._accounts[account.id] = account
-            self._by_contact[account.contact.username] = account
+            return
+        if self._announced.get(account.id) is not account:
+            self._announced[account.id] = account
             self._post("SIPAccountManagerDidAddAccount", account=account)
         self._update_activation(account)
 
     def _remove(self, account: BaseAccount) -> None:
-        del self._accounts[account.id]
-        del self._by_contact[account.contact.username]
+        del self._announced[account.id]
         self._leaving.append(account)
         account.deactivated().addCallback(lambda _: self._leaving.remove(account))
         self._post("SIPAccountManagerDidRemoveAccount", account=account)
@@ -239,19 +267,19 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
     def _NH_CFGSettingsObjectWasActivated(self, notification: Notification) -> None:
         account = notification.sender
         if isinstance(account, BaseAccount):
-            self._add(account)
+            self._announce(account)
             self._choose_default()
 
     def _NH_CFGSettingsObjectWasDeleted(self, notification: Notification) -> None:
         account = notification.sender
-        if isinstance(account, BaseAccount) and self._accounts.get(account.id) is account:
+        if isinstance(account, BaseAccount) and self._announced.get(account.id) is account:
             self._remove(account)
             self._choose_default()
 
     def _NH_CFGSettingsObjectDidChange(self, notification: Notification) -> None:
         sender, modified = notification.sender, notification.data.modified
         if isinstance(sender, BaseAccount):
-            if self._accounts.get(sender.id) is sender:
+            if self._announced.get(sender.id) is sender:
                 if "enabled" in modified:
                     self._update_activation(sender)
                     self._choose_default()
@@ -261,12 +289,12 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
 
     def _NH_SIPEngineDidStart(self, notification: Notification) -> None:
         self._engine_runs = True
-        for account in self.get_accounts():
+        for account in list(self._announced.values()):
             self._update_activation(account)
 
     def _NH_SIPEngineWillEnd(self, notification: Notification) -> None:
         self._engine_runs = False
-        for account in self.get_accounts():
+        for account in list(self._announced.values()):
             self._update_activation(account)
 
 

@@ -105,6 +105,14 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
             """What the object is known by; read-only."""
             return self._id
 
+    def _entered(self) -> None:
+        """The object is saved for the first time. For subclasses: called before the notifications that say so, in
+        the thread that saves it, with a lock held.
+        """
+
+    def _left(self) -> None:
+        """The object, which had been saved, is deleted; likewise."""
+
     @classmethod
     def _parse_id(cls, id: Any = None, *args: Any, **kwargs: Any) -> Any:
         if isinstance(cls.__id__, SettingsObjectID):
@@ -239,6 +247,7 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
                 self._stored = True
                 manager.announce("CFGSettingsObjectWasCreated", self)
                 manager.announce("CFGSettingsObjectWasActivated", self)
+                manager._realm.run(self._entered)
             if modified:
                 manager.announce("CFGSettingsObjectDidChange", self, modified=modified)
         self._write("save", modified)
@@ -260,6 +269,7 @@ class SettingsObject(SettingsState, metaclass=SettingsObjectMeta):
             if self._stored:
                 manager.discard(self._storage_key)
                 manager.announce("CFGSettingsObjectWasDeleted", self)
+                manager._realm.run(self._left)
         with manager._objects_lock:
             if manager._objects.get(self._storage_key) is self:
                 del manager._objects[self._storage_key]
