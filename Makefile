@@ -9,11 +9,12 @@ DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat
 PROJECTS      := pyproject.toml $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 MERGED        := build/merged
 
-.PHONY: help demo test bench lint format packages clean
+.PHONY: help demo test interop bench lint format packages clean
 
 help:
 	@echo "make demo      two user agents chat, live in your terminal"
 	@echo "make test      all test suites"
+	@echo "make interop   against real peers, those that are installed"
 	@echo "make bench     speed and memory, beside a peer or a raw limit"
 	@echo "make lint      ruff and mypy --strict"
 	@echo "make packages  builds each distribution and runs its suite with nothing but what it declares"
@@ -30,6 +31,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+interop: $(READY)
+	$(BIN)/python -m pytest tests/interop
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py

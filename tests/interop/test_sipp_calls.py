@@ -85,18 +85,6 @@ def test_the_200_is_repeated_until_the_ack(sipp: Sipp, stack: Stack) -> None:
     assert stack.sent("200 INVITE") == 3
 
 
-def test_a_repeated_200_gets_its_ack_again(sipp: Sipp, stack: Stack) -> None:
-    """RFC 3261 13.2.2.4: each repetition of the 200 is acknowledged (sipp repeats it for each repeated ACK, too)."""
-    ok = reply(200, "OK", body=SDP, to_saved=True)
-    run = sipp.start(scenario(expect("INVITE", save=True), ok, expect("ACK"), ok, pause(50), ok, pause(50)))
-    invitation = stack.call(run.port)
-    run.finish()
-    stack.recorder.wait_until(lambda: stack.sent("ACK") >= 3, 10, "three ACKs")
-    assert stack.states(invitation) == ["outgoing", "connecting", "connected"]
-    stack.run(invitation.end, timeout=0.1)
-    stack.wait(invitation, "disconnected")
-
-
 @pytest.mark.parametrize("code", [404, 486, 603])
 def test_a_refusal(sipp: Sipp, stack: Stack, code: int) -> None:
     """RFC 3261 17.1.1.3: a refusal is acknowledged, the call is over."""
