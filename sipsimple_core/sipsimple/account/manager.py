@@ -200,11 +200,6 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
             chosen = next((account for account in self.get_accounts() if account.saved_value("enabled")), None)
         return chosen
 
-    def _configured_default(self) -> BaseAccount | None:
-        """The account that the settings name, None if it is not enabled."""
-        account = self._accounts.get(SIPSimpleSettings().saved_value("default_account") or "")
-        return account if account is not None and account.saved_value("enabled") else None
-
     @default_account.setter
     def default_account(self, account: BaseAccount | None) -> None:
         self._check_started("default_account")
@@ -214,6 +209,11 @@ class AccountManager(NotificationDispatcher, metaclass=Singleton):
             if not account.saved_value("enabled"):
                 raise ValueError(f"{account!r} is not enabled, so it can not be the default account")
         SIPSimpleSettings().save_setting("default_account", None if account is None else account.id)
+
+    def _configured_default(self) -> BaseAccount | None:
+        """The account that the settings name, None if it is not enabled."""
+        account = self._accounts.get(SIPSimpleSettings().saved_value("default_account") or "")
+        return account if account is not None and account.saved_value("enabled") else None
 
     def _choose_default(self) -> None:
         """See that the default account is an enabled one, if there is any, and tell if it is another one."""
