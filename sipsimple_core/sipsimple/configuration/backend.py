@@ -7,7 +7,7 @@ from typing import Any
 from zope.interface import Interface, implementer
 
 #: What a backend stores: nested dictionaries with str keys; the leaves are None, bool, int, float, str,
-#: and lists of those. What is not in the tree has its default value.
+#: and lists of those; a str that is a Password may be kept elsewhere. What is not in the tree has its default.
 ConfigurationData = dict[str, Any]
 
 

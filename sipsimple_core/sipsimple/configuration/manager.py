@@ -185,8 +185,8 @@ class ConfigurationManager(metaclass=Singleton):
                 raise ConfigurationError("the configuration is not loaded any more")
             try:
                 backend.save(tree)
-            except ConfigurationError:
-                log.exception("The configuration could not be saved")
+            except ConfigurationError as error:
+                log.error("The configuration could not be saved: %s", error)
                 raise
             except Exception as error:
                 log.exception("The configuration could not be saved")

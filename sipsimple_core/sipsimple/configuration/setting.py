@@ -64,8 +64,11 @@ def convert(type: Callable[[Any], V], value: Any) -> V:
 
 
 def to_stored(value: Any) -> Any:
-    """The value as a backend stores it: None, bool, int, float, str or a list of those."""
-    if value is None or isinstance(value, bool):
+    """The value as a backend stores it: None, bool, int, float, str or a list of those.
+
+    A Password, which is a str, remains one: a backend may keep secrets elsewhere.
+    """
+    if value is None or isinstance(value, bool | Password):
         return value
     if isinstance(value, int):
         return int(value)

@@ -1,48 +1,18 @@
-"""Storage: where an application's configuration and XCAP documents are kept (STO-001..006)."""
+"""Storage in memory: everything is gone with the object (STO-005)."""
 
 from __future__ import annotations
 
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import implementer
+
+from sipsimple.storage.interfaces import ISIPSimpleStorage, IXCAPStorage, XCAPStorageError
 
 if TYPE_CHECKING:
     from sipsimple.configuration.backend import MemoryBackend
 
-__all__ = ["ISIPSimpleStorage", "IXCAPStorage", "MemoryStorage", "MemoryXCAPStorage", "XCAPStorageError"]
-
-
-class ISIPSimpleStorage(Interface):
-    """What `SIPApplication.start` is given: everything that has to be kept is kept through it (STO-006)."""
-
-    configuration_backend = Attribute(
-        """The backend in which the configuration is stored, an IConfigurationBackend (STO-002)."""
-    )
-
-    xcap_storage_factory = Attribute(
-        """A callable: with the id of an account it returns that account's IXCAPStorage (STO-003)."""
-    )
-
-
-class IXCAPStorage(Interface):
-    """Keeps the XCAP documents of one account. Its methods may block and are called in the thread pool."""
-
-    def load(name: str) -> bytes:
-        """The document of that name. Raises XCAPStorageError if there is none."""
-
-    def save(name: str, data: bytes) -> None:
-        """Keep a document, in the place of the one of that name."""
-
-    def delete(name: str) -> None:
-        """Forget the document of that name. Raises XCAPStorageError if there is none."""
-
-    def purge() -> None:
-        """Forget all documents: the account is gone."""
-
-
-class XCAPStorageError(Exception):
-    """A document could not be loaded, saved or deleted."""
+__all__ = ["MemoryStorage", "MemoryXCAPStorage"]
 
 
 @implementer(IXCAPStorage)
