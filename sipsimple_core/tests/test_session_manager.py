@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from sipsimple.core import SDPMediaStream
-from sipsimple.session import SessionManager, ending, manager, media
+from sipsimple.core import SIPURI, SDPMediaStream, ToHeader
+from sipsimple.notification import NotificationCenter
+from sipsimple.session import IllegalStateError, Session, SessionManager, ending, manager, media
 from sipsimple.testing.scripted import ScriptedAccount, ScriptedInvitation, ScriptedStream, Stage
+from sipsimple.util import Route
 
 MESSAGE = SDPMediaStream("message", 2855, "TCP/MSRP", formats=["*"])
 AUDIO = SDPMediaStream("audio", 5004, "RTP/AVP", formats=["0"])
@@ -253,6 +255,36 @@ def test_stop_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not done.called
     stage.reactor.advance(0.1)
     assert done.called
+
+
+def test_no_session_begins_once_it_is_stopped(stage: Stage) -> None:
+    """SES-006: not even one that an observer makes of the end of another, over and over: connect() raises, and leaves
+    no trace; after start() it is possible again."""
+
+    class CallAgain:
+        refused = 0
+
+        def handle_notification(self, notification: Any) -> None:
+            session = Session(stage.account)
+            with pytest.raises(IllegalStateError, match=r"SessionManager: a new session .* 'stopped'"):
+                connect(stage, session)
+            self.refused += 1
+            assert (session.state, session.direction, session.proposed_streams) == (None, None, None)
+
+    arrive(stage)
+    observer = CallAgain()
+    NotificationCenter().add_observer(observer, name="SIPSessionDidFail")
+    done = SessionManager().stop()
+    assert done.called and observer.refused == 1
+    assert SessionManager().sessions == [] and stage.reactor.getDelayedCalls() == []
+    SessionManager().start()
+    connect(stage, Session(stage.account))
+    assert len(SessionManager().sessions) == 1
+
+
+def connect(stage: Stage, session: Session) -> None:
+    to_header = ToHeader(SIPURI(host="example.com", user="bob"))
+    session.connect(to_header, [Route("10.0.0.2")], [stage.stream()])
 
 
 def test_the_bound_is_longer_than_that_of_a_session() -> None:

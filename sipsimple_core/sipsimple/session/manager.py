@@ -53,6 +53,7 @@ class SessionManager(metaclass=Singleton):
     def start(self) -> None:
         """Begin to take incoming sessions (SES-005). SIPApplication does it, in the reactor thread."""
         self._serving = True
+        self._registry.open()
         if not self._observing:
             self._observing = True
             NotificationCenter().add_observer(self, name="SIPInvitationChangedState")
@@ -60,9 +61,11 @@ class SessionManager(metaclass=Singleton):
     def stop(self) -> Deferred[None]:
         """End all sessions and take no more (SES-006). SIPApplication does it, in the reactor thread.
 
-        The Deferred fires when all of them are terminated, after STOP_TIMEOUT seconds in any case.
+        The Deferred fires when all of them are terminated, after STOP_TIMEOUT seconds in any case. From now on
+        `Session.connect` raises IllegalStateError.
         """
         self._serving = False
+        self._registry.close()
         for session in self._registry.sessions:
             session._end_if_possible()
         done: Deferred[None] = Deferred()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from sipsimple.realm import Singleton
+from sipsimple.session.errors import IllegalStateError
 
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
@@ -17,6 +19,8 @@ class SessionRegistry(metaclass=Singleton):
     """The sessions that are neither in the state None nor terminated; one registry in each realm (SES-004)."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
+        self._closed = False
         self._sessions: dict[Session, None] = {}
         self._unfinished: set[Session] = set()
         self._waiting: list[Callable[[], None]] = []
@@ -29,10 +33,22 @@ class SessionRegistry(metaclass=Singleton):
         """A new list of them, oldest first. May be read in any thread."""
         return list(self._sessions)
 
+    def open(self) -> None:
+        """Let sessions begin. Called by the session manager."""
+        self._closed = False
+
+    def close(self) -> None:
+        """Let no session begin from now on: those that are there are about to be ended. Likewise."""
+        with self._lock:
+            self._closed = True
+
     def add(self, session: Session) -> None:
-        """Called by a session in any thread as it leaves the state None."""
-        self._sessions[session] = None
-        self._unfinished.add(session)
+        """Called by a session in any thread as it leaves the state None. Raises IllegalStateError once closed."""
+        with self._lock:
+            if self._closed:
+                raise IllegalStateError("stopped", ("started",), "SessionManager: a new session")
+            self._sessions[session] = None
+            self._unfinished.add(session)
 
     def remove(self, session: Session) -> None:
         """Called by a session as it is terminated."""

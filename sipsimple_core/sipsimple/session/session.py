@@ -105,6 +105,8 @@ class Session:
         Notifications: `SIPSessionNewOutgoing`; while it rings `SIPSessionGotRingIndication` and
         `SIPSessionGotProvisionalResponse`; then `SIPSessionWillStart` and `SIPSessionDidStart`, or
         `SIPSessionDidFail`.
+
+        Raises IllegalStateError also when the application is being stopped, or was.
         """
         if not isinstance(to_header, BaseToHeader):
             raise TypeError(f"to_header is a ToHeader, not {type(to_header).__name__}")
