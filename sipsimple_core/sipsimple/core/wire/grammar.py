@@ -25,6 +25,14 @@ QUOTED_STRING = r'"(?:[^"\\]|\\.)*+"'
 MAX_32_BIT = 2**32 - 1
 MAX_NUMBER_DIGITS = 20  # longer numbers are refused before they are converted
 
+# Those that need no look at their letters.
+METHODS = frozenset(
+    [
+        *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"),
+        *("MESSAGE", "INFO", "PRACK", "UPDATE"),
+    ]
+)
+
 _is_token = re.compile(TOKEN).fullmatch
 _quoted_pair = re.compile(r"\\(.)", re.DOTALL)
 _line_end = re.compile(r"[\r\n]+")
@@ -48,7 +56,10 @@ def parse_number(text: str, what: str, maximum: int = MAX_32_BIT) -> int:
 
 def unfold(text: str) -> str:
     """A header's value on one line: white space around a line's fold is as one space (RFC 3261 7.3.1)."""
-    return " ".join([line.strip() for line in text.split("\n")]).strip() if "\n" in text else text.strip()
+    text = text.strip()
+    if "\n" in text or "\r" in text:
+        text = " ".join([line.strip() for line in _line_end.split(text)])
+    return text
 
 
 def quote(text: str) -> str:

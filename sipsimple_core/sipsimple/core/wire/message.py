@@ -69,17 +69,12 @@ class SIPMessage:
 
     def encode(self) -> bytes:
         """The message as octets. Content-Length is set to the length of the body."""
-        lines = self.headers.lines()
-        values = self.headers.index.get("content-length")
-        length = len(self.body)
-        if values is None:
-            lines = [self.start_line, *lines, f"Content-Length: {length}\r\n\r\n"]
-        else:
-            if len(values) > 1 or values[0].strip() != str(length):
-                self.headers.set("Content-Length", length)
-                lines = self.headers.lines()
-            lines = [self.start_line, *lines, "\r\n"]
-        head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
+        headers, length = self.headers, len(self.body)
+        values = headers.index.get("content-length")
+        if values is not None and (len(values) > 1 or values[0].strip() != str(length)):
+            headers.set("Content-Length", length)
+        missing = f"Content-Length: {length}\r\n" if values is None else ""
+        head = f"{self.start_line}\r\n{headers.printed()}{missing}\r\n".encode("utf-8", "surrogateescape")
         return head + self.body if self.body else head
 
     def __bytes__(self) -> bytes:
@@ -113,12 +108,16 @@ class SIPMessage:
     @property
     def contact(self) -> list[FrozenContactHeader]:
         """The contacts; empty also for "*", see contact_star."""
-        return [] if self.contact_star else list(self.headers.all(FrozenContactHeader))
+        values = self.headers.index.get("contact")
+        if values is None or (len(values) == 1 and values[0].strip() == "*"):
+            return []
+        return list(self.headers.all(FrozenContactHeader))
 
     @property
     def contact_star(self) -> bool:
         """Whether the contact is "*": all of them, to be removed (RFC 3261 10.2.2)."""
-        return self.headers.get("contact") == "*" and self.headers.count("contact") == 1
+        values = self.headers.index.get("contact")
+        return values is not None and len(values) == 1 and values[0].strip() == "*"
 
     @property
     def route(self) -> list[FrozenRouteHeader]:

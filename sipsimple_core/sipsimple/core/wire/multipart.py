@@ -159,7 +159,7 @@ def _parse_part(data: bytes) -> BodyPart:
         return BodyPart(data[data.index(b"\n") + 1 :])
     match = re.search(rb"\r?\n\r?\n", data)
     head, body = (data, b"") if match is None else (data[: match.start()], data[match.end() :])
-    headers, strange = parse_fields(head)
-    if strange:
-        raise SIPParseError("a line in the headers of a part is no header field", strange[0])
+    headers, all_named = parse_fields(head)
+    if not all_named:
+        raise SIPParseError("a line in the headers of a part is no header field")
     return BodyPart(body, headers)

@@ -25,8 +25,12 @@ __all__ = ["NO_PARAMETERS", "BaseParameters", "FrozenParameters", "Parameters"]
 MAX_PARAMETERS = 64  # in one header or URI
 
 _header_parameter = re.compile(
-    rf'[ \t]*+([{TOKEN_CHARACTERS}]++)[ \t]*+(?:=[ \t]*+({QUOTED_STRING}|[^\s";,<>\\]*+)[ \t]*+)?+', re.DOTALL
+    rf'[ \t]*+([{TOKEN_CHARACTERS}]++)[ \t]*+(?:=[ \t]*+({QUOTED_STRING}|[^ \t\r\n";,<>\\]*+)[ \t]*+)?+', re.DOTALL
 ).fullmatch
+_plain_parameters = re.compile(
+    rf"[{TOKEN_CHARACTERS}]++(?:=[{TOKEN_CHARACTERS}:]*+)?+(?:;[{TOKEN_CHARACTERS}]++(?:=[{TOKEN_CHARACTERS}:]*+)?+)*+"
+).fullmatch
+_set = dict.__setitem__
 
 _Items = Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 
@@ -57,8 +61,10 @@ class BaseParameters(dict[str, str | None]):
 
         skip_empty -- let pass parameters of no letter (";;"), which the grammar does not know
         """
+        if _plain_parameters(text):
+            return cls._parse_plain(text)
         parameters = cls.__new__(cls)
-        parts = split_outside_quotes(text, ";") if '"' in text else text.split(";")
+        parts = split_outside_quotes(text, ";")
         if len(parts) > MAX_PARAMETERS:
             raise SIPParseError(f"more than {MAX_PARAMETERS} parameters", text)
         for part in parts:
@@ -69,11 +75,28 @@ class BaseParameters(dict[str, str | None]):
                 raise SIPParseError("not a parameter", part)
             name, value = match.groups()
             key = name.lower()
-            if key in parameters:
+            if dict.__contains__(parameters, key):
                 raise SIPParseError("the same parameter twice", text)
             dict.__setitem__(parameters, key, value)
             if key != name:
                 parameters._spell(key, name)
+        return parameters
+
+    @classmethod
+    def _parse_plain(cls, text: str) -> Self:
+        """What `parse` does, for text without white space and quoted strings, as it mostly is."""
+        parameters = cls.__new__(cls)
+        parts = text.split(";")
+        for part in parts:
+            name, equals, value = part.partition("=")
+            key = name.lower()
+            _set(parameters, key, value if equals else None)
+            if key != name:
+                parameters._spell(key, name)
+        if len(parameters) != len(parts):
+            raise SIPParseError("the same parameter twice", text)
+        if len(parts) > MAX_PARAMETERS:
+            raise SIPParseError(f"more than {MAX_PARAMETERS} parameters", text)
         return parameters
 
     def _store(self, name: str, value: str | None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from sipsimple.core.wire.errors import SIPParseError
-from sipsimple.core.wire.grammar import is_token, unfold
+from sipsimple.core.wire.grammar import METHODS, is_token
 from sipsimple.core.wire.header_fields import HeaderFields
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 
@@ -16,6 +16,7 @@ __all__ = ["Defect", "parse_fields", "parse_message"]
 MAX_MESSAGE_SIZE = 65535  # octets, headers and body
 MAX_HEADERS = 200  # lines; those above are not looked at
 MAX_HEADER_LENGTH = 8192  # characters of one header field
+MAX_LENGTH_DIGITS = 10  # of a Content-Length
 MAX_URI_LENGTH = 2048  # characters of a Request-URI
 
 
@@ -34,9 +35,7 @@ _status_line = re.compile(
     r"SIP/([0-9]+\.[0-9]+)[ \t]++([0-9]{1,20})(?:[ \t](.*+))?+", re.IGNORECASE | re.DOTALL
 ).fullmatch
 _version = re.compile(r"SIP/([0-9]+\.[0-9]+)", re.IGNORECASE).fullmatch
-_line_end = re.compile(r"\r?\n(?![ \t])")
-_bare_return = re.compile(r"\r(?!\n)")
-_digits = re.compile(r"[0-9]{1,10}").fullmatch
+_new = object.__new__
 
 
 def parse_message(data: bytes) -> SIPRequest | SIPResponse:
@@ -44,58 +43,57 @@ def parse_message(data: bytes) -> SIPRequest | SIPResponse:
 
     Octets behind the message's end (as Content-Length tells it) are left out. Raises SIPParseError.
     """
-    if data[:1] in (b"\r", b"\n"):
+    if data.startswith((b"\r", b"\n")):
         data = data.lstrip(b"\r\n")  # 7.5: empty lines before the start line are ignored
     if len(data) > MAX_MESSAGE_SIZE:
         raise SIPParseError(f"a message of more than {MAX_MESSAGE_SIZE} octets")
     defects: list[str] = []
     end = data.find(b"\r\n\r\n")
     if end >= 0:
-        head, body = data[:end], data[end + 4 :]
+        lines = data[: end + 1].decode("utf-8", "surrogateescape").split("\n")
+        body = data[end + 4 :]
     else:
-        head, _, body = data.partition(b"\n\n")  # line ends without CR, or no end of the headers at all
-        head = head.rstrip(b"\r\n")
-    lines = _split_lines(head, defects)
-    start_line = lines[0]
+        lines, body = _split_leniently(data)
+    start_line = lines.pop(0).removesuffix("\r")
     if not start_line:
         raise SIPParseError("an empty message")
-    del lines[0]
     if len(lines) > MAX_HEADERS:
         defects.append(Defect.TOO_MANY_HEADERS)
         del lines[MAX_HEADERS:]
-    if len(head) > MAX_HEADER_LENGTH and any(len(line) > MAX_HEADER_LENGTH for line in lines):
+    if len(data) > MAX_HEADER_LENGTH and any(len(line) > MAX_HEADER_LENGTH for line in lines):
         defects.append(Defect.HEADER_TOO_LONG)
-    headers, strange = HeaderFields.from_lines(lines)
-    if strange:
+    headers, all_named = HeaderFields.from_lines(lines)
+    if not all_named:
         defects.append(Defect.HEADER_LINE)
     message: SIPRequest | SIPResponse
-    if start_line[:4].upper() == "SIP/":
+    if start_line.startswith(("SIP/", "sip/")):
         message = _start_response(start_line, defects)
     else:
         message = _start_request(start_line, defects)
     message.headers = headers
     lengths = headers.index.get("content-length")
     if lengths is not None:
-        length = unfold(lengths[0])
-        if len(lengths) > 1 or not _digits(length) or int(length) > len(body):
+        length = lengths[0].strip()
+        is_number = length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS
+        size = int(length) if is_number else 0
+        if len(lengths) > 1 or not is_number or size > len(body):
             defects.append(Defect.CONTENT_LENGTH)
-        elif int(length) < len(body):
-            body = body[: int(length)]
+        elif size < len(body):
+            body = body[:size]
     message.body = body
     message.defects = tuple(defects) if defects else ()
     return message
 
 
-def parse_fields(head: bytes) -> tuple[HeaderFields, list[str]]:
-    """The header fields in `head`, and the lines in it that are none."""
-    defects: list[str] = []
-    lines = _split_lines(head, defects) if head else []
+def parse_fields(head: bytes) -> tuple[HeaderFields, bool]:
+    """The header fields in `head`, and whether all its lines are header fields."""
+    lines = head.decode("utf-8", "surrogateescape").split("\n") if head else []
     return HeaderFields.from_lines(lines[:MAX_HEADERS])
 
 
 def _start_request(line: str, defects: list[str]) -> SIPRequest:
     parts = line.split(" ")
-    if len(parts) != 3 or parts[2] != "SIP/2.0" or not is_token(parts[0]):
+    if len(parts) != 3 or parts[2] != "SIP/2.0" or not (parts[0] in METHODS or is_token(parts[0])):
         # 25.1: single spaces, nothing else. Whatever comes near it is kept, so that it can be answered.
         method, *rest = line.split(None, 1) or [""]
         parts = [method, *rest[0].rsplit(None, 1)] if rest else []
@@ -103,7 +101,7 @@ def _start_request(line: str, defects: list[str]) -> SIPRequest:
             raise SIPParseError("not a request line", line)
         if line != " ".join(parts) or not is_token(method):
             defects.append(Defect.START_LINE)
-    request = SIPRequest.__new__(SIPRequest)
+    request = _new(SIPRequest)
     request.method = parts[0]
     request.raw_uri = parts[1]
     request.version = parts[2][4:]
@@ -117,7 +115,7 @@ def _start_response(line: str, defects: list[str]) -> SIPResponse:
     match = _status_line(line)
     if match is None:
         raise SIPParseError("not a status line", line)
-    response = SIPResponse.__new__(SIPResponse)
+    response = _new(SIPResponse)
     response.version, code, reason = match.groups()
     response.code = int(code)
     response._reason = reason or ""
@@ -126,20 +124,7 @@ def _start_response(line: str, defects: list[str]) -> SIPResponse:
     return response
 
 
-def _split_lines(head: bytes, defects: list[str]) -> list[str]:
-    """The lines of the head of a message, each with the folded lines that belong to it (7.3.1)."""
-    text = head.decode("utf-8", "surrogateescape")
-    lines = text.split("\r\n")
-    if len(lines) - 1 == head.count(b"\n") == head.count(b"\r") and "\r\n " not in text and "\r\n\t" not in text:
-        return lines
-    text, bare = _bare_return.subn(" ", text)
-    if bare:
-        defects.append(Defect.HEADER_LINE)
-    first, line_end, rest = text.partition("\n")
-    if not line_end:
-        return [first]
-    lines = _line_end.split(rest)
-    if "" in lines:  # would end the headers if it were printed
-        defects.append(Defect.HEADER_LINE)
-        lines = [line for line in lines if line]
-    return [first.removesuffix("\r"), *lines]
+def _split_leniently(data: bytes) -> tuple[list[str], bytes]:
+    """Lines of the head, and the body, of a message whose lines end without CR or whose head does not end."""
+    head, _, body = data.partition(b"\n\n")
+    return head.rstrip(b"\n").decode("utf-8", "surrogateescape").split("\n"), body

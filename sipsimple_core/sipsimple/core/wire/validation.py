@@ -7,12 +7,13 @@ the user agent is able to do; each gives a Refusal or None. A response is taken 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from sipsimple.core.wire.absolute_uri import BaseAbsoluteURI
 from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.headers import (
+    BaseAddressHeader,
     BaseHeader,
     FrozenAcceptHeader,
     FrozenContentTypeHeader,
@@ -20,8 +21,6 @@ from sipsimple.core.wire.headers import (
     FrozenExpiresHeader,
     FrozenMaxForwardsHeader,
     FrozenMinExpiresHeader,
-    FrozenRecordRouteHeader,
-    FrozenRouteHeader,
     media_type_matches,
 )
 from sipsimple.core.wire.headers.names import SINGLE_HEADERS, canonical_name
@@ -59,8 +58,8 @@ _CHECKED: tuple[tuple[str, Callable[[SIPMessage], object]], ...] = (
     ("expires", lambda message: message.headers.first(FrozenExpiresHeader)),
     ("min-expires", lambda message: message.headers.first(FrozenMinExpiresHeader)),
     ("date", lambda message: message.headers.first(FrozenDateHeader)),
-    ("record-route", lambda message: message.headers.all(FrozenRecordRouteHeader)),
-    ("route", lambda message: message.headers.all(FrozenRouteHeader)),
+    ("record-route", lambda message: _check_addresses(message.record_route)),
+    ("route", lambda message: _check_addresses(message.route)),
 )
 
 
@@ -209,17 +208,20 @@ def _malformed(message: SIPMessage) -> str | None:
     for name, values in index.items():
         if len(values) > 1 and name in SINGLE_HEADERS:
             return f"{canonical_name(name)} is there twice"
+    if headers.has_bare_line_end():
+        return "a line end that is not CR LF"
     name = "via"
     try:
         # All of these are asked for later anyhow; what is parsed here is remembered.
-        _ = message.via
-        via = index["via"][0]
-        if (";;" in via or "," in via or via[-1] == ";") and '"' not in via and _empty_part(via):
+        via = message.via
+        _ = via and via.parameters
+        text = index["via"][0]
+        if (";;" in text or "," in text or text[-1:] == ";") and '"' not in text and _empty_part(text):
             return "Via is malformed"
         name = "from"
-        _ = message.from_header
+        _check_addresses(filter(None, (message.from_header,)))
         name = "to"
-        _ = message.to_header
+        _check_addresses(filter(None, (message.to_header,)))
         name = "cseq"
         _ = message.cseq
         if not message.call_id:
@@ -234,4 +236,9 @@ def _malformed(message: SIPMessage) -> str | None:
 
 def _check_contacts(message: SIPMessage) -> None:
     for contact in message.contact:
-        _ = contact.expires, contact.q
+        _ = contact.uri, contact.expires, contact.q
+
+
+def _check_addresses(headers: Iterable[BaseAddressHeader]) -> None:
+    for header in headers:
+        _ = header.uri, header.parameters

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
-from sipsimple.core.wire.absolute_uri import AnyFrozenURI, AnyURI, parse_frozen_uri, to_uri
+from sipsimple.core.wire.absolute_uri import AnyBaseURI, AnyFrozenURI, AnyURI, parse_frozen_uri, to_uri
 from sipsimple.core.wire.errors import SIPParseError
-from sipsimple.core.wire.grammar import parse_number, quote, readable, unquote
-from sipsimple.core.wire.headers.base import BaseHeader
-from sipsimple.core.wire.parameters import BaseParameters, FrozenParameters, Parameters
+from sipsimple.core.wire.grammar import TOKEN, parse_number, quote, readable, unquote
+from sipsimple.core.wire.headers.parameterized import BaseParameterizedHeader, FrozenParameterized, MutableParameterized
 from sipsimple.core.wire.uri import BaseURI
-from sipsimple.core.wire.value import Frozen, Mutable
+from sipsimple.core.wire.value import thaw
 
 __all__ = [
     "AssertedIdentityHeader",
@@ -61,42 +60,44 @@ __all__ = [
 ]
 
 _address = re.compile(
-    r'(?:("(?:[^"\\]|\\.)*+")[ \t]*+|([^"<>,;:@\\]*+))<([^<>\s]++)>[ \t]*+(?:;(.*+))?+'
-    r'|([A-Za-z][^\s<>";?,]*+)[ \t]*+(?:;(.*+))?+',
+    r'(?:("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t]*+|([^"<>,;:@\\]*+))<([^<> \t\r\n]++)>[ \t]*+(?:;(.*+))?+'
+    r'|([A-Za-z][^ \t\r\n<>";?,]*+)[ \t]*+(?:;(.*+))?+',
     re.DOTALL,
 ).fullmatch
+_leading_tag = re.compile(rf"tag=({TOKEN}+)(?:;|\Z)").match  # saves parsing the parameters, where there is no other
 _plain_display_name = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+(?: [A-Za-z0-9\-.!%*_+`'~]+)*").fullmatch
 
-MAX_Q = 1000
 
-
-class BaseAddressHeader(BaseHeader):
+class BaseAddressHeader(BaseParameterizedHeader):
     """A header that holds an address.
 
-    uri -- a URI of any scheme; a constructor also takes its text
+    uri -- a URI of any scheme; constructor and assignment also take its text. Asking for it raises SIPParseError if a
+    parsed header has a malformed one
     display_name -- the name for people, unquoted; None or '' if there is none
     parameters -- those of the header, behind the closing bracket
     """
 
-    __slots__ = ("display_name", "parameters", "uri")
+    __slots__ = ("_uri", "display_name")
     _fields = ("uri", "display_name", "parameters")
 
-    uri: Any
     display_name: str | None
-    parameters: BaseParameters
-
-    _parameters_type: ClassVar[type[BaseParameters]]
-    _uri_is_frozen: ClassVar[bool]
+    _uri: Any  # text until somebody asks
 
     def __init__(
         self, uri: BaseURI | str, display_name: str | None = None, parameters: Mapping[str, str | None] | None = None
     ) -> None:
-        self.uri = self._own(to_uri(uri))
+        self._uri = self._own(to_uri(uri))
         self.display_name = display_name
-        self.parameters = self._parameters_type(parameters)
+        self._parameters = self._parameters_type(parameters)
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        header = cls.parse_lazily(text)
+        _ = header.uri, header.parameters
+        return header
+
+    @classmethod
+    def parse_lazily(cls, text: str) -> Self:
         match = _address(text)
         if match is None:
             raise SIPParseError(f"not an address for a {cls.name} header", text)
@@ -105,44 +106,59 @@ class BaseAddressHeader(BaseHeader):
         if uri is None:
             uri, parameters = bare_uri, bare_parameters
             header.display_name = None
-        elif quoted is not None:
-            header.display_name = readable(unquote(quoted))
         else:
-            header.display_name = readable(plain.strip()) or None
-        parsed = parse_frozen_uri(uri)
-        header.uri = parsed if cls._uri_is_frozen else parsed.thawed()
-        kind = cls._parameters_type
-        header.parameters = kind.none() if parameters is None else kind.parse(parameters)
+            name = plain.strip() if quoted is None else quoted[1:-1] if "\\" not in quoted else unquote(quoted)
+            header.display_name = (name if name.isascii() else readable(name)) or None
+        header._uri = uri
+        header._parameters = parameters
         header.__class__ = cls
         return header
+
+    @property
+    def uri(self) -> AnyBaseURI:
+        uri: AnyBaseURI = self._parsed_uri()
+        return uri
+
+    def _parsed_uri(self) -> Any:
+        uri = self._uri
+        if type(uri) is str:
+            uri = self._own(parse_frozen_uri(uri))
+            object.__setattr__(self, "_uri", uri)  # also in a frozen header: its value is the same
+        return uri
 
     @property
     def body(self) -> str:
         name = self.display_name
         if not name:
-            return f"<{self.uri}>{self.parameters}" if self.parameters else f"<{self.uri}>"
+            return f"<{self._uri}>{self._printed_parameters()}"
         if not _plain_display_name(name):
             name = quote(name)
-        return f"{name} <{self.uri}>{self.parameters}"
+        return f"{name} <{self._uri}>{self._printed_parameters()}"
 
     def _key(self) -> tuple[Any, ...]:
         return self.name, self.uri._key(), self.display_name or None, self.parameters.comparable()
 
 
-class _Address(Mutable, BaseAddressHeader):
+class _Address(MutableParameterized, BaseAddressHeader):
     __slots__ = ()
-    uri: AnyURI
-    parameters: Parameters
-    _parameters_type = Parameters
-    _uri_is_frozen = False
+
+    @property
+    def uri(self) -> AnyURI:
+        uri: AnyURI = self._parsed_uri()
+        return uri
+
+    @uri.setter
+    def uri(self, uri: BaseURI | str) -> None:
+        self._uri = thaw(to_uri(uri))
 
 
-class _FrozenAddress(Frozen, BaseAddressHeader):
+class _FrozenAddress(FrozenParameterized, BaseAddressHeader):
     __slots__ = ()
-    uri: AnyFrozenURI
-    parameters: FrozenParameters
-    _parameters_type = FrozenParameters
-    _uri_is_frozen = True
+
+    @property
+    def uri(self) -> AnyFrozenURI:
+        uri: AnyFrozenURI = self._parsed_uri()
+        return uri
 
 
 class BasePartyHeader(BaseAddressHeader):
@@ -153,6 +169,12 @@ class BasePartyHeader(BaseAddressHeader):
     @property
     def tag(self) -> str | None:
         """The tag (RFC 3261 19.3), None if there is none (yet)."""
+        parameters = self._parameters
+        if parameters is None:
+            return None
+        if type(parameters) is str and (match := _leading_tag(parameters)) is not None:
+            tag: str = match[1]
+            return tag
         return dict.get(self.parameters, "tag")
 
     @tag.setter

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.grammar import TOKEN, split_list
-from sipsimple.core.wire.headers.base import BaseHeader
-from sipsimple.core.wire.parameters import MAX_PARAMETERS, BaseParameters, FrozenParameters, Parameters
-from sipsimple.core.wire.value import Frozen, Mutable
+from sipsimple.core.wire.headers.parameterized import BaseParameterizedHeader, FrozenParameterized, MutableParameterized
+from sipsimple.core.wire.parameters import MAX_PARAMETERS, BaseParameters, Parameters
 
 __all__ = [
     "AuthenticationInfoHeader",
@@ -38,7 +37,7 @@ _parameter = re.compile(rf'({TOKEN})[ \t]*=[ \t]*("(?:[^"\\]|\\.)*+"|[^\s",]+)',
 _token68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch
 
 
-class BaseAuthHeader(BaseHeader):
+class BaseAuthHeader(BaseParameterizedHeader):
     """A scheme with parameters parted by commas.
 
     scheme -- 'Digest', ...
@@ -48,20 +47,17 @@ class BaseAuthHeader(BaseHeader):
     What it holds is left out of its repr and of errors.
     """
 
-    __slots__ = ("parameters", "scheme", "token")
+    __slots__ = ("scheme", "token")
     _fields = ("scheme", "parameters", "token")
 
     scheme: str
-    parameters: BaseParameters
     token: str | None
-
-    _parameters_type: ClassVar[type[BaseParameters]]
 
     def __init__(
         self, scheme: str, parameters: Mapping[str, str | None] | None = None, token: str | None = None
     ) -> None:
         self.scheme = scheme
-        self.parameters = self._parameters_type(parameters)
+        self._parameters = self._parameters_type(parameters)
         self.token = token
 
     @classmethod
@@ -113,16 +109,12 @@ class BaseAuthHeader(BaseHeader):
         return f"<{type(self).__name__} {self.scheme} …>"
 
 
-class _Auth(Mutable, BaseAuthHeader):
+class _Auth(MutableParameterized, BaseAuthHeader):
     __slots__ = ()
-    parameters: Parameters
-    _parameters_type = Parameters
 
 
-class _FrozenAuth(Frozen, BaseAuthHeader):
+class _FrozenAuth(FrozenParameterized, BaseAuthHeader):
     __slots__ = ()
-    parameters: FrozenParameters
-    _parameters_type = FrozenParameters
 
 
 class BaseWWWAuthenticateHeader(BaseAuthHeader):

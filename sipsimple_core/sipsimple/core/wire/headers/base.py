@@ -49,14 +49,19 @@ class BaseHeader(Value):
         raise NotImplementedError
 
     @classmethod
+    def parse_lazily(cls, text: str) -> Self:
+        """The same, but URI and parameters, if it has any, are not looked at before somebody asks for them."""
+        return cls.parse(text)
+
+    @classmethod
     def parse_list(cls, text: str) -> list[Self]:
-        """The headers in `text`: those that commas part if this header can be a list, else one."""
-        if not cls.is_list:
-            return [cls.parse(text)]
+        """The headers in `text`: those that commas part if this header can be a list, else one. Lazily parsed."""
+        if not cls.is_list or "," not in text:
+            return [cls.parse_lazily(text)]
         elements = split_list(text)
         if len(elements) > MAX_LIST_ELEMENTS:
             raise SIPParseError(f"more than {MAX_LIST_ELEMENTS} values of {cls.name}")
-        return [cls.parse(element) for element in elements]
+        return [cls.parse_lazily(element) for element in elements]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.body}"
@@ -120,4 +125,4 @@ def parse_header(name: str, text: str) -> list[BaseHeader]:
     text = unfold(text)
     if known is None:
         return [FrozenHeader(canonical_name(name), text)]
-    return list(known.parse_list(text))
+    return [known.parse(element) for element in (split_list(text) if known.is_list else [text])]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from sipsimple.core.wire.errors import SIPParseError
-from sipsimple.core.wire.headers.base import BaseHeader
-from sipsimple.core.wire.parameters import BaseParameters, FrozenParameters, Parameters
-from sipsimple.core.wire.value import Frozen, Mutable
+from sipsimple.core.wire.headers.parameterized import BaseParameterizedHeader, FrozenParameterized, MutableParameterized
 
 __all__ = [
     "AlertInfoHeader",
@@ -27,23 +25,20 @@ __all__ = [
 _info = re.compile(r"<([^<>\s]+)>[ \t]*(?:;(.*))?", re.DOTALL).fullmatch
 
 
-class BaseInfoHeader(BaseHeader):
+class BaseInfoHeader(BaseParameterizedHeader):
     """A `uri` (as text, of any scheme) in angle brackets, and `parameters`."""
 
-    __slots__ = ("parameters", "uri")
+    __slots__ = ("uri",)
     _fields = ("uri", "parameters")
     is_list = True
 
     uri: str
-    parameters: BaseParameters
-
-    _parameters_type: ClassVar[type[BaseParameters]]
 
     def __init__(self, uri: str, parameters: Mapping[str, str | None] | None = None) -> None:
         if _info(f"<{uri}>") is None:
             raise ValueError(f"not a URI: {uri!r}")
         self.uri = uri
-        self.parameters = self._parameters_type(parameters)
+        self._parameters = self._parameters_type(parameters)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -60,16 +55,12 @@ class BaseInfoHeader(BaseHeader):
         return self.uri, self.parameters.comparable()
 
 
-class _Info(Mutable, BaseInfoHeader):
+class _Info(MutableParameterized, BaseInfoHeader):
     __slots__ = ()
-    parameters: Parameters
-    _parameters_type = Parameters
 
 
-class _FrozenInfo(Frozen, BaseInfoHeader):
+class _FrozenInfo(FrozenParameterized, BaseInfoHeader):
     __slots__ = ()
-    parameters: FrozenParameters
-    _parameters_type = FrozenParameters
 
 
 class BaseAlertInfoHeader(BaseInfoHeader):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sipsimple.core.wire.grammar import is_token
+
 __all__ = ["COMPACT_FORMS", "SINGLE_HEADERS", "canonical_name", "header_key"]
 
 # RFC 3261 7.3.3, 20; RFC 6665 (o, u); RFC 3515 (r); RFC 3892 (b); RFC 4028 (x); RFC 3841 (a, d, j); RFC 8224 (y)
@@ -156,8 +158,17 @@ SINGLE_HEADERS = frozenset(
     )
 )
 
-# The key of every usual spelling, so that a header needs one look-up; others are computed, not kept.
-KEYS: dict[str, str] = {}
+
+class _Keys(dict[str, str]):
+    """The key of every usual spelling of a name, so that a header takes one look-up; of others it is computed."""
+
+    def __missing__(self, name: str) -> str:
+        key = name.rstrip(" \t").lower()
+        key = COMPACT_FORMS.get(key, key)
+        return key if is_token(key) else ""
+
+
+KEYS = _Keys()
 for _name in _NAMES:
     for _spelling in (_name, _name.lower(), _name.upper(), _name.title(), _name.capitalize()):
         KEYS[_spelling] = _name.lower()
@@ -166,14 +177,10 @@ for _compact, _key in COMPACT_FORMS.items():
 
 
 def header_key(name: str) -> str:
-    """The one key of all spellings of a header's name: in lower case, not compact."""
-    key = KEYS.get(name)
-    if key is None:
-        key = name.strip().lower()
-        key = COMPACT_FORMS.get(key, key)
-    return key
+    """The one key of all spellings of a header's name: in lower case, not compact; '' if it can't be a name."""
+    return KEYS[name]
 
 
 def canonical_name(name: str) -> str:
     """The name as it is usually printed; a name that is not known as it is given."""
-    return _CANONICAL.get(header_key(name), name)
+    return _CANONICAL.get(KEYS[name]) or name.strip()

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar, Self
 
 from sipsimple.core.wire.errors import SIPParseError
-from sipsimple.core.wire.grammar import MAX_32_BIT, TOKEN, parse_number
+from sipsimple.core.wire.grammar import MAX_32_BIT, MAX_NUMBER_DIGITS, METHODS, TOKEN, parse_number
 from sipsimple.core.wire.headers.base import BaseHeader
 from sipsimple.core.wire.value import Frozen, Mutable
 
@@ -43,7 +43,7 @@ __all__ = [
 
 MAX_CSEQ = 2**31 - 1  # RFC 3261 8.1.1.5
 
-_cseq = re.compile(rf"([0-9]{{1,20}})[ \t]+({TOKEN})").fullmatch
+_cseq = re.compile(rf"([0-9]{{1,20}}+)[ \t]++({TOKEN}+)").fullmatch
 _rack = re.compile(rf"([0-9]{{1,20}})[ \t]+([0-9]{{1,20}})[ \t]+({TOKEN})").fullmatch
 
 
@@ -63,14 +63,20 @@ class BaseCSeqHeader(BaseHeader):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        match = _cseq(text)
-        if match is None:
+        digits, _, method = text.partition(" ")
+        if method not in METHODS:  # that is to say: not one space, or a method whose letters must be looked at
+            match = _cseq(text)
+            if match is None:
+                raise SIPParseError("not a CSeq header", text)
+            digits, method = match.groups()
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_NUMBER_DIGITS):
             raise SIPParseError("not a CSeq header", text)
-        header: Self = object.__new__(cls._open)
-        number, header.method = match.groups()
-        header.number = int(number)
-        if header.number > MAX_CSEQ:
+        number = int(digits)
+        if number > MAX_CSEQ:
             raise SIPParseError(f"a CSeq above {MAX_CSEQ}", text)
+        header: Self = object.__new__(cls._open)
+        header.number = number
+        header.method = method
         header.__class__ = cls
         return header
 

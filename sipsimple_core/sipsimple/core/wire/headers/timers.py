@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.grammar import MAX_32_BIT, parse_number, quote, readable
-from sipsimple.core.wire.headers.base import BaseHeader
+from sipsimple.core.wire.headers.parameterized import BaseParameterizedHeader, FrozenParameterized, MutableParameterized
 from sipsimple.core.wire.headers.values import BaseValueHeader, FrozenValue, MutableValue
-from sipsimple.core.wire.parameters import BaseParameters, FrozenParameters, Parameters
-from sipsimple.core.wire.value import Frozen, Mutable
 
 __all__ = [
     "BaseMinSEHeader",
@@ -95,7 +93,7 @@ class FrozenMinSEHeader(FrozenValue, BaseMinSEHeader, of=MinSEHeader):
     __slots__ = ()
 
 
-class BaseRetryAfterHeader(BaseHeader):
+class BaseRetryAfterHeader(BaseParameterizedHeader):
     """Retry-After: when to try again (RFC 3261 20.33).
 
     seconds -- from now
@@ -103,22 +101,19 @@ class BaseRetryAfterHeader(BaseHeader):
     parameters -- 'duration': how long it will then be reachable
     """
 
-    __slots__ = ("comment", "parameters", "seconds")
+    __slots__ = ("comment", "seconds")
     _fields = ("seconds", "comment", "parameters")
     name = "Retry-After"
 
     seconds: int
     comment: str | None
-    parameters: BaseParameters
-
-    _parameters_type: ClassVar[type[BaseParameters]]
 
     def __init__(
         self, seconds: int, comment: str | None = None, parameters: Mapping[str, str | None] | None = None
     ) -> None:
         self.seconds = seconds
         self.comment = comment
-        self.parameters = self._parameters_type(parameters)
+        self._parameters = self._parameters_type(parameters)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -152,13 +147,9 @@ class BaseRetryAfterHeader(BaseHeader):
         return self.seconds, self.comment, self.parameters.comparable()
 
 
-class RetryAfterHeader(Mutable, BaseRetryAfterHeader):
+class RetryAfterHeader(MutableParameterized, BaseRetryAfterHeader):
     __slots__ = ()
-    parameters: Parameters
-    _parameters_type = Parameters
 
 
-class FrozenRetryAfterHeader(Frozen, BaseRetryAfterHeader, of=RetryAfterHeader):
+class FrozenRetryAfterHeader(FrozenParameterized, BaseRetryAfterHeader, of=RetryAfterHeader):
     __slots__ = ()
-    parameters: FrozenParameters
-    _parameters_type = FrozenParameters

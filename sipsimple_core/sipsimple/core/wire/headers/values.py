@@ -10,33 +10,28 @@ from typing import Any, ClassVar, Self
 
 from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.grammar import is_token
-from sipsimple.core.wire.headers.base import BaseHeader
-from sipsimple.core.wire.parameters import BaseParameters, FrozenParameters, Parameters
-from sipsimple.core.wire.value import Frozen, Mutable
+from sipsimple.core.wire.headers.parameterized import BaseParameterizedHeader, FrozenParameterized, MutableParameterized
 
 __all__ = ["BaseValueHeader", "FrozenValue", "MutableValue"]
 
 _value = re.compile(r'([^;"]*+)(?:;(.*+))?+', re.DOTALL).fullmatch
 
 
-class BaseValueHeader(BaseHeader):
+class BaseValueHeader(BaseParameterizedHeader):
     """A header of one `value` and `parameters`. Subclasses give the value its own name."""
 
-    __slots__ = ("parameters", "value")
+    __slots__ = ("value",)
     _fields: ClassVar[tuple[str, ...]] = ("value", "parameters")
     value_has_case: ClassVar[bool] = False
 
     value: Any
-    parameters: BaseParameters
-
-    _parameters_type: ClassVar[type[BaseParameters]]
 
     def __init__(self, value: Any, parameters: Mapping[str, str | None] | None = None) -> None:
         try:
             self.value = self._check(value)
         except SIPParseError as error:
             raise ValueError(str(error)) from None
-        self.parameters = self._parameters_type(parameters)
+        self._parameters = self._parameters_type(parameters)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -47,7 +42,7 @@ class BaseValueHeader(BaseHeader):
         header: Self = object.__new__(cls._open)
         header.value = cls._check(cls._convert(value.strip()))
         kind = cls._parameters_type
-        header.parameters = kind.none() if parameters is None else kind.parse(parameters)
+        header._parameters = kind.none() if parameters is None else kind.parse(parameters)
         header.__class__ = cls
         return header
 
@@ -74,13 +69,9 @@ class BaseValueHeader(BaseHeader):
         return value, self.parameters.comparable()
 
 
-class MutableValue(Mutable, BaseValueHeader):
+class MutableValue(MutableParameterized, BaseValueHeader):
     __slots__ = ()
-    parameters: Parameters
-    _parameters_type = Parameters
 
 
-class FrozenValue(Frozen, BaseValueHeader):
+class FrozenValue(FrozenParameterized, BaseValueHeader):
     __slots__ = ()
-    parameters: FrozenParameters
-    _parameters_type = FrozenParameters

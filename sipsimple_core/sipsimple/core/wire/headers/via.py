@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.grammar import TOKEN
-from sipsimple.core.wire.headers.base import BaseHeader
+from sipsimple.core.wire.headers.parameterized import BaseParameterizedHeader, FrozenParameterized, MutableParameterized
 from sipsimple.core.wire.host import host_and_port, plain_host
-from sipsimple.core.wire.parameters import BaseParameters, FrozenParameters, Parameters
-from sipsimple.core.wire.value import Frozen, Mutable
 
 __all__ = ["BRANCH_COOKIE", "BaseViaHeader", "FrozenViaHeader", "ViaHeader"]
 
@@ -20,14 +18,15 @@ BRANCH_COOKIE = "z9hG4bK"  # RFC 3261 8.1.1.7
 MAX_PORT = 65535
 
 _via = re.compile(
-    rf"({TOKEN}[ \t]*+/[ \t]*+{TOKEN})[ \t]*+/[ \t]*+({TOKEN})[ \t]++"
-    r"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._]++)[ \t]*+(?::[ \t]*+([0-9]{1,5})[ \t]*+)?+(?:;(.*+))?+",
+    rf"(SIP/2\.0|{TOKEN}+[ \t]*+/[ \t]*+{TOKEN}+)[ \t]*+/[ \t]*+({TOKEN}+)[ \t]++"
+    r"([A-Za-z0-9\-._]++|\[[0-9A-Fa-f:.]++\])[ \t]*+(?::[ \t]*+([0-9]{1,5}+)[ \t]*+)?+(?:;(.*+))?+",
     re.DOTALL,
 ).fullmatch
+_leading_branch = re.compile(rf"branch=({TOKEN}+)(?:;|\Z)").match  # saves parsing the others
 _spaces = re.compile(r"[ \t]+")
 
 
-class BaseViaHeader(BaseHeader):
+class BaseViaHeader(BaseParameterizedHeader):
     """One hop of a message's way.
 
     transport -- 'UDP', 'TCP', 'TLS', ...
@@ -36,18 +35,16 @@ class BaseViaHeader(BaseHeader):
     protocol -- 'SIP/2.0'
     """
 
-    __slots__ = ("host", "parameters", "port", "protocol", "transport")
+    __slots__ = ("host", "port", "protocol", "transport")
     _fields = ("transport", "host", "port", "parameters", "protocol")
     name = "Via"
     is_list = True
+    skips_empty_parameters = True  # without a Via there would be no way to answer that they are wrong
 
     transport: str
     host: str
     port: int
-    parameters: BaseParameters
     protocol: str
-
-    _parameters_type: ClassVar[type[BaseParameters]]
 
     def __init__(
         self,
@@ -60,12 +57,17 @@ class BaseViaHeader(BaseHeader):
         self.transport = transport
         self.host = plain_host(host)
         self.port = port
-        self.parameters = self._parameters_type(parameters)
+        self._parameters = self._parameters_type(parameters)
         self.protocol = protocol
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        # Empty parameters are let pass: without a Via there would be no way to answer that they are wrong.
+        via = cls.parse_lazily(text)
+        _ = via.parameters
+        return via
+
+    @classmethod
+    def parse_lazily(cls, text: str) -> Self:
         match = _via(text)
         if match is None:
             raise SIPParseError("not a Via header", text)
@@ -79,14 +81,13 @@ class BaseViaHeader(BaseHeader):
             via.port = number = int(port)
             if number > MAX_PORT:
                 raise SIPParseError("a port above 65535", text)
-        kind = cls._parameters_type
-        via.parameters = kind.none() if parameters is None else kind.parse(parameters, skip_empty=True)
+        via._parameters = parameters
         via.__class__ = cls
         return via
 
     @property
     def body(self) -> str:
-        return f"{self.protocol}/{self.transport} {host_and_port(self.host, self.port)}{self.parameters}"
+        return f"{self.protocol}/{self.transport} {host_and_port(self.host, self.port)}{self._printed_parameters()}"
 
     def _key(self) -> tuple[Any, ...]:
         return (
@@ -100,6 +101,10 @@ class BaseViaHeader(BaseHeader):
     @property
     def branch(self) -> str | None:
         """What identifies the transaction."""
+        parameters = self._parameters
+        if type(parameters) is str and (match := _leading_branch(parameters)) is not None:
+            branch: str = match[1]
+            return branch
         return dict.get(self.parameters, "branch")
 
     @branch.setter
@@ -109,7 +114,7 @@ class BaseViaHeader(BaseHeader):
     @property
     def is_unique(self) -> bool:
         """Whether the branch identifies the transaction: it is the cookie and more (RFC 3261 17.2.3)."""
-        branch = dict.get(self.parameters, "branch")
+        branch = self.branch
         return branch is not None and len(branch) > 7 and branch[:7].lower() == "z9hg4bk"
 
     @property
@@ -153,17 +158,13 @@ class BaseViaHeader(BaseHeader):
         return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 3 else None
 
 
-class ViaHeader(Mutable, BaseViaHeader):
+class ViaHeader(MutableParameterized, BaseViaHeader):
     """A Via whose parts may be set."""
 
     __slots__ = ()
-    parameters: Parameters
-    _parameters_type = Parameters
 
 
-class FrozenViaHeader(Frozen, BaseViaHeader, of=ViaHeader):
+class FrozenViaHeader(FrozenParameterized, BaseViaHeader, of=ViaHeader):
     """A Via that can't be changed; hashable."""
 
     __slots__ = ()
-    parameters: FrozenParameters
-    _parameters_type = FrozenParameters
