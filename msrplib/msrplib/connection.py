@@ -32,7 +32,7 @@ from msrplib.session import MSRPSession
 from msrplib.transactions import TransactionTable
 from msrplib.uri import MSRPURI
 
-__all__ = ['ConnectionOwner', 'MSRPConnection']
+__all__ = ["ConnectionOwner", "MSRPConnection"]
 
 MAX_UNREAD_ANSWERS = 4 * 1024 * 1024
 """Octets of responses and reports that a peer may leave unread; then the connection is given up."""
@@ -74,7 +74,7 @@ class MSRPConnection(TwistedProtocol):
         self.seconds: Callable[[], float] = reactor.seconds
         self.call_later: Callable[..., Any] = reactor.callLater
         self.secure = secure
-        self.local_address = self.remote_address = ''
+        self.local_address = self.remote_address = ""
         self.transactions = TransactionTable(limits)
         self.outbox = Outbox(self, self.transactions, limits, False)
         self._owner = owner
@@ -101,7 +101,7 @@ class MSRPConnection(TwistedProtocol):
         transport = self.transport
         self.local_address = _address_text(transport.getHost())
         self.remote_address = _address_text(transport.getPeer())
-        if hasattr(transport, 'setTcpNoDelay'):
+        if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
         # A socket asks a pull producer for more each time it has sent all that it had, which is what the
         # outbox goes by. Other transports have a push producer: they ask it to pause and to go on.
@@ -138,7 +138,7 @@ class MSRPConnection(TwistedProtocol):
         finally:
             self._gathered = None
             if gathered and self.transport is not None:
-                self.transport.write(gathered[0] if len(gathered) == 1 else b''.join(gathered))
+                self.transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.is_lost = True
@@ -150,10 +150,10 @@ class MSRPConnection(TwistedProtocol):
             reason = self._close_reason
         elif self.secure and not reason.check(ConnectionClosed):
             # What is wrong with its certificate, or the TLS of it, as OpenSSL puts it.
-            reason = as_failure(CertificateError(f'no TLS connection with the peer: {reason.getErrorMessage()}'))
+            reason = as_failure(CertificateError(f"no TLS connection with the peer: {reason.getErrorMessage()}"))
         else:
-            how = 'by the peer' if self._parser.is_between_chunks else 'in the middle of a chunk'
-            text = f'the connection was closed {how}: {reason.getErrorMessage()}'
+            how = "by the peer" if self._parser.is_between_chunks else "in the middle of a chunk"
+            text = f"the connection was closed {how}: {reason.getErrorMessage()}"
             reason = as_failure(ConnectionClosedError(text))
         sessions = list(self._sessions.values())
         self._sessions.clear()
@@ -179,11 +179,11 @@ class MSRPConnection(TwistedProtocol):
         """Write a response, a report, or a chunk that need not wait. Not bounded by the outbox, as no request
         can be left without its answer; a peer that reads none of them is not answered for ever."""
         if self._on_trace is not None:
-            self._on_trace('outgoing', octets, self.local_address, self.remote_address)
+            self._on_trace("outgoing", octets, self.local_address, self.remote_address)
         if self._tells_drained or self._is_congested:
             self._unread += len(octets)
             if self._unread > MAX_UNREAD_ANSWERS:
-                self.fail('the peer does not read its answers')
+                self.fail("the peer does not read its answers")
                 return
         if self._gathered is not None:
             self._gathered.append(octets)
@@ -194,18 +194,18 @@ class MSRPConnection(TwistedProtocol):
         """Write a chunk of a message (from the outbox)."""
         parts = (chunk.head, chunk.body, chunk.tail)
         if self._on_trace is not None:
-            self._on_trace('outgoing', b''.join(parts), self.local_address, self.remote_address)
+            self._on_trace("outgoing", b"".join(parts), self.local_address, self.remote_address)
         if self._gathered is not None:
             self._gathered.extend(parts)
         elif self.transport is not None:
             if len(chunk.body) < 16384:
-                self.transport.write(b''.join(parts))
+                self.transport.write(b"".join(parts))
             else:
                 self.transport.writeSequence(parts)
 
     def _trace_incoming(self, octets: bytes) -> None:
         assert self._on_trace is not None
-        self._on_trace('incoming', octets, self.local_address, self.remote_address)
+        self._on_trace("incoming", octets, self.local_address, self.remote_address)
 
     def transaction_added(self) -> None:
         if self._transaction_timer is None:
@@ -226,9 +226,7 @@ class MSRPConnection(TwistedProtocol):
     def _arm_transaction_timer(self) -> None:
         deadline = self.transactions.next_deadline()
         if deadline is not None:
-            self._transaction_timer = self.call_later(
-                max(0.0, deadline - self.seconds()), self._expire_transactions
-            )
+            self._transaction_timer = self.call_later(max(0.0, deadline - self.seconds()), self._expire_transactions)
 
     def _expire_transactions(self) -> None:
         self._transaction_timer = None
@@ -289,20 +287,20 @@ class MSRPConnection(TwistedProtocol):
     def _find_session(self, chunk: MSRPData) -> MSRPSession | None:
         """The session of a request; None when it was refused."""
         headers = chunk.headers
-        session = self._sessions.get(headers.get('To-Path', ''))
-        if session is not None and 'From-Path' in headers:
+        session = self._sessions.get(headers.get("To-Path", ""))
+        if session is not None and "From-Path" in headers:
             if not session.is_bound:
                 session.bound(self)
             return session
         try:
             if not chunk.from_path:
-                raise MSRPSyntaxError('no From-Path')
+                raise MSRPSyntaxError("no From-Path")
             if not chunk.to_path:
-                raise MSRPSyntaxError('no To-Path')
+                raise MSRPSyntaxError("no To-Path")
         except MSRPSyntaxError as error:
-            log.dropped('%s: request refused: %s', self.remote_address, error)
-            if headers.get('From-Path') and headers.get('To-Path'):
-                self.respond(chunk, 400, None, headers['To-Path'])
+            log.dropped("%s: request refused: %s", self.remote_address, error)
+            if headers.get("From-Path") and headers.get("To-Path"):
+                self.respond(chunk, 400, None, headers["To-Path"])
             return None
         found: MSRPSession | int = 481
         if len(chunk.to_path) == 1:
@@ -313,8 +311,8 @@ class MSRPConnection(TwistedProtocol):
                 found = self._owner.session_for(self, uri)
         if isinstance(found, int):
             # RFC 4975 10.8, 10.10: no such session here; in use on another connection.
-            log.dropped('%s: request refused with %d', self.remote_address, found)
-            self.respond(chunk, found, None, headers['To-Path'])
+            log.dropped("%s: request refused with %d", self.remote_address, found)
+            self.respond(chunk, found, None, headers["To-Path"])
             return None
         return found
 
@@ -369,7 +367,7 @@ class MSRPConnection(TwistedProtocol):
             return
         self.is_closing = True
         if self._gathered:
-            self.transport.write(b''.join(self._gathered))
+            self.transport.write(b"".join(self._gathered))
             self._gathered.clear()
         self.transport.unregisterProducer()
         self.outbox.closed = True
@@ -383,7 +381,7 @@ class MSRPConnection(TwistedProtocol):
         """What the peer does is of no more use: close at once."""
         if self.is_lost or self._close_reason is not None:
             return
-        log.dropped('%s: connection closed: %s', self.remote_address, reason)
+        log.dropped("%s: connection closed: %s", self.remote_address, reason)
         self._close_reason = as_failure(ProtocolViolationError(reason))
         self.close()
         self.abort()
@@ -396,7 +394,7 @@ class MSRPConnection(TwistedProtocol):
 
 
 def _address_text(address: Any) -> str:
-    host = getattr(address, 'host', None)
+    host = getattr(address, "host", None)
     if host is None:
         return str(address)
-    return f'[{host}]:{address.port}' if ':' in host else f'{host}:{address.port}'
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"

@@ -13,7 +13,7 @@ from msrplib.telling import tell
 if TYPE_CHECKING:
     from msrplib.session import MSRPSession
 
-__all__ = ['DeliveryTable']
+__all__ = ["DeliveryTable"]
 
 MAX_SETTLED = 1024
 """Messages of which only a failure report may still come that are remembered."""
@@ -22,7 +22,7 @@ MAX_SETTLED = 1024
 class DeliveryTable:
     """The messages of one session that something may still be heard of, by Message-ID."""
 
-    __slots__ = ('_awaited', '_deadlines', '_session', '_settled', '_timer')
+    __slots__ = ("_awaited", "_deadlines", "_session", "_settled", "_timer")
 
     def __init__(self, session: MSRPSession) -> None:
         self._session = session
@@ -42,22 +42,22 @@ class DeliveryTable:
             candidates = (other for other in awaited.values() if other.state is not MessageState.QUEUED)
             oldest = next(candidates, None)
             if oldest is not None:
-                self.fail(oldest, 408, 'too many reports are outstanding', None)
+                self.fail(oldest, 408, "too many reports are outstanding", None)
 
     def sent(self, message: OutgoingMessage) -> None:
         """All of a message has left."""
-        if message.success_report == 'yes':
+        if message.success_report == "yes":
             timeout = self._session.limits.report_timeout
             if timeout is not None:
                 self._deadlines[message.message_id] = self._session._seconds() + timeout
                 if self._timer is None:
                     self._timer = self._session._call_later(timeout, self._expire)
-        elif message.failure_report != 'yes':
+        elif message.failure_report != "yes":
             self._settle(message)
 
     def response_received(self, message: OutgoingMessage, response: MSRPData) -> None:
         """A response to one of its chunks."""
-        if message.failure_report == 'yes':
+        if message.failure_report == "yes":
             message.open_transactions -= 1
         if message.is_final:
             return
@@ -67,34 +67,34 @@ class DeliveryTable:
             self.fail(message, code, response.comment, response)
         elif not message.open_transactions and message.state is MessageState.SENT:
             message.state = MessageState.ACCEPTED
-            if message.success_report != 'yes':
+            if message.success_report != "yes":
                 self._settle(message)
             tell(self._session, self._session.handler.message_accepted, message)
 
     def timed_out(self, message: OutgoingMessage) -> None:
         """No response to one of its chunks (RFC 4975 7.1.1)."""
         if not message.is_final:
-            self.fail(message, 408, 'no response in time', None)
+            self.fail(message, 408, "no response in time", None)
 
     def report_received(self, report: MSRPData) -> None:
         """A REPORT. RFC 4975 7.3.2: it gets no response, whatever is wrong with it."""
         session = self._session
-        message_id = report.headers.get('Message-ID', '')
+        message_id = report.headers.get("Message-ID", "")
         message = self._awaited.get(message_id) or self._settled.get(message_id)
         if message is None:
-            log.dropped('%s: REPORT dropped: no message with that id was sent', session)
+            log.dropped("%s: REPORT dropped: no message with that id was sent", session)
             return
         try:
             status = report.status
             byte_range = report.byte_range
         except MSRPSyntaxError as error:
-            log.dropped('%s: REPORT dropped: %s', session, error)
+            log.dropped("%s: REPORT dropped: %s", session, error)
             return
         tell(session, session.handler.report_received, report)
         if message.is_final:
             return
         if status is None or status.code == 200:
-            if message.success_report == 'yes':
+            if message.success_report == "yes":
                 message.add_report(byte_range)
                 if message.is_reported:
                     self._deliver(message, report)
@@ -104,7 +104,7 @@ class DeliveryTable:
     def _deliver(self, message: OutgoingMessage, report: MSRPData) -> None:
         self._forget(message)
         message.state = MessageState.DELIVERED
-        if message.failure_report == 'partial':
+        if message.failure_report == "partial":
             self._session._forget_transaction(message.last_transaction_id)
         tell(self._session, self._session.handler.message_delivered, message, report)
 
@@ -113,7 +113,7 @@ class DeliveryTable:
         self._forget(message)
         message.state = MessageState.FAILED
         self._session._stop_sending(message)
-        reason = reason or REASONS.get(code, '')
+        reason = reason or REASONS.get(code, "")
         tell(self._session, self._session.handler.message_failed, message, code, reason, chunk)
 
     def cancel(self, message: OutgoingMessage) -> None:
@@ -160,6 +160,6 @@ class DeliveryTable:
             del self._deadlines[message_id]
             message = self._awaited.get(message_id)
             if message is not None:
-                self.fail(message, 408, 'no success report in time', None)
+                self.fail(message, 408, "no success report in time", None)
                 if session.is_closed:
                     return

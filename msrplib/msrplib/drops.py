@@ -6,9 +6,9 @@ import logging
 import time
 from typing import Any
 
-__all__ = ['RateBoundedLog', 'faults', 'log']
+__all__ = ["RateBoundedLog", "faults", "log"]
 
-logger = logging.getLogger('msrplib')
+logger = logging.getLogger("msrplib")
 
 MAX_BURST = 20
 MAX_PER_SECOND = 2.0
@@ -17,7 +17,7 @@ MAX_PER_SECOND = 2.0
 class RateBoundedLog:
     """Passes on a burst of lines, then so many a second; says how many it left out."""
 
-    __slots__ = ('_credit', '_left_out', '_time')
+    __slots__ = ("_credit", "_left_out", "_time")
 
     _credit: float
     _left_out: int
@@ -42,7 +42,7 @@ class RateBoundedLog:
             return
         self._credit -= 1.0
         if self._left_out:
-            logger.warning('%d more lines like these were left out', self._left_out)
+            logger.warning("%d more lines like these were left out", self._left_out)
             self._left_out = 0
         logger.log(logging.ERROR if exc_info else logging.WARNING, message, *args, exc_info=exc_info)
 

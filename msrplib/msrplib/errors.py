@@ -5,17 +5,17 @@ from __future__ import annotations
 from twisted.python.failure import Failure
 
 __all__ = [
-    'BindTimeoutError',
-    'CertificateError',
-    'ConnectionClosedError',
-    'FingerprintError',
-    'MSRPError',
-    'MSRPResponseError',
-    'MSRPSyntaxError',
-    'ProtocolViolationError',
-    'QueueFullError',
-    'SessionStateError',
-    'as_failure',
+    "BindTimeoutError",
+    "CertificateError",
+    "ConnectionClosedError",
+    "FingerprintError",
+    "MSRPError",
+    "MSRPResponseError",
+    "MSRPSyntaxError",
+    "ProtocolViolationError",
+    "QueueFullError",
+    "SessionStateError",
+    "as_failure",
 ]
 
 
@@ -63,7 +63,7 @@ class MSRPResponseError(MSRPError):
     """
 
     def __init__(self, code: int, comment: str) -> None:
-        super().__init__(f'{code} {comment}')
+        super().__init__(f"{code} {comment}")
         self.code = code
         self.comment = comment
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from msrplib.protocol import MSRPData
     from msrplib.session import MSRPSession
 
-__all__ = ['MessageSink', 'Refusal', 'SessionHandler', 'TraceHook']
+__all__ = ["MessageSink", "Refusal", "SessionHandler", "TraceHook"]
 
 TraceHook = Callable[[str, bytes, str, str], None]
 """`on_trace(direction, data, local, remote)`: direction is 'incoming' or 'outgoing', data one whole chunk or,
@@ -27,7 +27,7 @@ class Refusal(NamedTuple):
     """
 
     code: int
-    comment: str = ''
+    comment: str = ""
 
 
 class MessageSink(Protocol):

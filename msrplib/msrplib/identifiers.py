@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-__all__ = ['new_message_id', 'new_session_id', 'new_transaction_id']
+__all__ = ["new_message_id", "new_session_id", "new_transaction_id"]
 
 _POOL_SIZE = 4096
 
-_pool = b''
+_pool = b""
 _position = _POOL_SIZE
 
 
@@ -27,7 +27,7 @@ def _forget_pool() -> None:
     _position = _POOL_SIZE
 
 
-if hasattr(os, 'register_at_fork'):
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 

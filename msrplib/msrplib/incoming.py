@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from msrplib.protocol import MSRPData
 
-__all__ = ['IncomingMessage']
+__all__ = ["IncomingMessage"]
 
 
 @dataclass(slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ['Limits']
+__all__ = ["Limits"]
 
 _KIB = 1024
 _MIB = 1024 * 1024
@@ -48,7 +48,7 @@ class Limits:
     it."""
     max_transactions: int = 8192
     """Responses that are awaited at once on a connection; more messages wait in their queue."""
-    max_awaiting_reports: int = 65536
+    max_awaiting_reports: int = 16384
     """Sent messages whose success report is awaited; above it the oldest fails with 408."""
     max_connections: int = 1024
     """Accepted connections of a listener that no session is bound to yet; more are closed at once."""

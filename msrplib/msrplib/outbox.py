@@ -18,7 +18,7 @@ from msrplib.limits import Limits
 from msrplib.outgoing import EncodedChunk, MessageState, OutgoingMessage, SourceError
 from msrplib.transactions import TransactionTable
 
-__all__ = ['Outbox']
+__all__ = ["Outbox"]
 
 SMALL_MESSAGE = 16 * 1024
 """Messages in memory up to this size are sent in one chunk and pass larger ones."""
@@ -48,9 +48,7 @@ class Outbox:
         '_transactions', '_unsent', '_unsent_since', '_writer', 'closed',
     )  # fmt: skip
 
-    def __init__(
-        self, writer: _Writer, transactions: TransactionTable, limits: Limits, tells_drained: bool
-    ) -> None:
+    def __init__(self, writer: _Writer, transactions: TransactionTable, limits: Limits, tells_drained: bool) -> None:
         self._writer = writer
         self._transactions = transactions
         self._limits = limits
@@ -127,13 +125,13 @@ class Outbox:
             return False
         if chunk is None:
             return False
-        if message.failure_report != 'no':
+        if message.failure_report != "no":
             self._transactions.add(chunk.transaction_id, message, self._writer.seconds())
-            if message.failure_report == 'yes':
+            if message.failure_report == "yes":
                 message.open_transactions += 1
             self._writer.transaction_added()
         self._write(chunk)
-        if chunk.contflag == '$':
+        if chunk.contflag == "$":
             message.state = MessageState.SENT
             self._notices.append((message, chunk))
             return False

@@ -13,7 +13,7 @@ from msrplib.reassembly import RangeSet
 if TYPE_CHECKING:
     from msrplib.session import MSRPSession
 
-__all__ = ['ContentSource', 'EncodedChunk', 'MessageState', 'OutgoingMessage', 'SourceError']
+__all__ = ["ContentSource", "EncodedChunk", "MessageState", "OutgoingMessage", "SourceError"]
 
 INTERRUPTIBLE_SIZE = 2048
 """RFC 4975 7.1.1: a larger chunk is interruptible, so its range end is `*`."""
@@ -39,13 +39,13 @@ class SourceError(Exception):
 
 
 class MessageState(Enum):
-    QUEUED = 'queued'
-    SENDING = 'sending'
-    SENT = 'sent'
-    ACCEPTED = 'accepted'
-    DELIVERED = 'delivered'
-    FAILED = 'failed'
-    CANCELLED = 'cancelled'
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 FINAL_STATES = frozenset({MessageState.DELIVERED, MessageState.FAILED, MessageState.CANCELLED})
@@ -117,21 +117,21 @@ class OutgoingMessage:
         self._reported: RangeSet | None = None
         self.is_starved = False
         self.open_transactions = 0
-        self.last_transaction_id = ''
+        self.last_transaction_id = ""
         # RFC 4975 7.1.1: absent means Success-Report no and Failure-Report yes.
-        text = ''
-        if success_report == 'yes':
-            text = 'Success-Report: yes\r\n'
-        if failure_report != 'yes':
-            text += f'Failure-Report: {failure_report}\r\n'
+        text = ""
+        if success_report == "yes":
+            text = "Success-Report: yes\r\n"
+        if failure_report != "yes":
+            text += f"Failure-Report: {failure_report}\r\n"
         for name, value in headers:
-            text += f'{name}: {value}\r\n'
+            text += f"{name}: {value}\r\n"
         self._header_text = text
 
     def __repr__(self) -> str:
         return (
-            f'<OutgoingMessage {self.message_id} {self.content_type} {self.state.value} '
-            f'sent={self.sent} size={self.size}>'
+            f"<OutgoingMessage {self.message_id} {self.content_type} {self.state.value} "
+            f"sent={self.sent} size={self.size}>"
         )
 
     @property
@@ -162,6 +162,10 @@ class OutgoingMessage:
         self._queued_size = 0
         return size
 
+    def forget_content(self) -> None:
+        """It will not be sent: its octets need not be kept."""
+        self._content = self._source = self._ahead = None
+
     def next_chunk(self, max_size: int) -> EncodedChunk | None:
         """Cut off the next chunk.
 
@@ -191,18 +195,18 @@ class OutgoingMessage:
             self._content = self._source = None
         transaction_id = self.last_transaction_id = new_transaction_id()
         contflag = CONTFLAG_END if is_last else CONTFLAG_MORE
-        range_end = '*' if len(body) > INTERRUPTIBLE_SIZE else end
-        total = '*' if self.size is None else self.size
+        range_end = "*" if len(body) > INTERRUPTIBLE_SIZE else end
+        total = "*" if self.size is None else self.size
         head = (
-            f'MSRP {transaction_id} SEND\r\n{self.session._path_text}Message-ID: {self.message_id}\r\n'
-            f'Byte-Range: {start}-{range_end}/{total}\r\n{self._header_text}'
+            f"MSRP {transaction_id} SEND\r\n{self.session._path_text}Message-ID: {self.message_id}\r\n"
+            f"Byte-Range: {start}-{range_end}/{total}\r\n{self._header_text}"
         )
         if self.content_type is not None:
-            head += f'Content-Type: {self.content_type}\r\n\r\n'
-            tail = f'\r\n-------{transaction_id}{contflag}\r\n'
+            head += f"Content-Type: {self.content_type}\r\n\r\n"
+            tail = f"\r\n-------{transaction_id}{contflag}\r\n"
         else:
-            tail = f'-------{transaction_id}{contflag}\r\n'
-        byte_range = ByteRange(start, None if range_end == '*' else end, self.size)
+            tail = f"-------{transaction_id}{contflag}\r\n"
+        byte_range = ByteRange(start, None if range_end == "*" else end, self.size)
         return EncodedChunk(transaction_id, byte_range, contflag, head.encode(), body, tail.encode())
 
     def abort_chunk(self) -> EncodedChunk:
@@ -210,31 +214,31 @@ class OutgoingMessage:
         transaction_id = new_transaction_id()
         byte_range = ByteRange(self.sent + 1, self.sent, self.size)
         head = (
-            f'MSRP {transaction_id} SEND\r\n{self.session._path_text}Message-ID: {self.message_id}\r\n'
-            f'Byte-Range: {byte_range}\r\nFailure-Report: no\r\n'
+            f"MSRP {transaction_id} SEND\r\n{self.session._path_text}Message-ID: {self.message_id}\r\n"
+            f"Byte-Range: {byte_range}\r\nFailure-Report: no\r\n"
         )
-        tail = f'-------{transaction_id}{CONTFLAG_ABORT}\r\n'
-        self._content = self._source = self._ahead = None
-        return EncodedChunk(transaction_id, byte_range, CONTFLAG_ABORT, head.encode(), b'', tail.encode())
+        tail = f"-------{transaction_id}{CONTFLAG_ABORT}\r\n"
+        self.forget_content()
+        return EncodedChunk(transaction_id, byte_range, CONTFLAG_ABORT, head.encode(), b"", tail.encode())
 
     def describe(self, chunk: EncodedChunk) -> MSRPData:
         """The chunk as it was sent, for the user."""
         to_path, from_path = self.session._path_headers
         headers = {
-            'To-Path': to_path,
-            'From-Path': from_path,
-            'Message-ID': self.message_id,
-            'Byte-Range': str(chunk.byte_range),
+            "To-Path": to_path,
+            "From-Path": from_path,
+            "Message-ID": self.message_id,
+            "Byte-Range": str(chunk.byte_range),
         }
-        if self.success_report == 'yes':
-            headers['Success-Report'] = 'yes'
-        if self.failure_report != 'yes':
-            headers['Failure-Report'] = self.failure_report
+        if self.success_report == "yes":
+            headers["Success-Report"] = "yes"
+        if self.failure_report != "yes":
+            headers["Failure-Report"] = self.failure_report
         if self.headers:
             headers.update(self.headers)
         if self.content_type is not None:
-            headers['Content-Type'] = self.content_type
-        return MSRPData(chunk.transaction_id, 'SEND', None, '', headers, chunk.body, chunk.contflag)
+            headers["Content-Type"] = self.content_type
+        return MSRPData(chunk.transaction_id, "SEND", None, "", headers, chunk.body, chunk.contflag)
 
     def add_report(self, byte_range: ByteRange | None) -> None:
         """A success report names these octets; None stands for all."""
@@ -261,27 +265,27 @@ class OutgoingMessage:
         assert self._source is not None
         if self.size is not None:
             wanted = min(max_size, self.size - self.sent)
-            body = self._read(wanted) if wanted else b''
+            body = self._read(wanted) if wanted else b""
             if body is None:
                 return None
             if wanted and not body:
-                raise SourceError('the content ended before its size')
+                raise SourceError("the content ended before its size")
             return body, self.sent + len(body) == self.size
         # Without a size the last chunk is known by reading on; a source that has nothing yet is not waited
         # for.
         body = self._ahead if self._ahead is not None else self._read(max_size)
         if body is None:
             return None
-        self._ahead = self._read(max_size) if body else b''
+        self._ahead = self._read(max_size) if body else b""
         self.is_starved = self._ahead is None
-        return body, self._ahead == b''
+        return body, self._ahead == b""
 
     def _read(self, size: int) -> bytes | None:
         assert self._source is not None
         try:
             data = self._source.read(size)
         except Exception as error:
-            raise SourceError(f'the content cannot be read: {type(error).__name__}') from error
+            raise SourceError(f"the content cannot be read: {type(error).__name__}") from error
         if data is not None and (not isinstance(data, bytes) or len(data) > size):
-            raise SourceError('the source gave something else than at most that many octets')
+            raise SourceError("the source gave something else than at most that many octets")
         return data

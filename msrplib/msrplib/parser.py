@@ -20,23 +20,21 @@ from msrplib.errors import MSRPSyntaxError
 from msrplib.limits import Limits
 from msrplib.protocol import ByteRange, MSRPData
 
-__all__ = ['ChunkData', 'ChunkEnded', 'ChunkStarted', 'Event', 'MSRPParser', 'ParseFailure']
+__all__ = ["ChunkData", "ChunkEnded", "ChunkStarted", "Event", "MSRPParser", "ParseFailure"]
 
 MAX_START_LINE = 512
 """Octets of a start line; the longest that makes sense has a comment of a sentence or two."""
 
 # RFC 4975 9: transact-id is 4 to 32 characters and starts with a letter or a digit; a method is in capitals.
-_START_LINE = re.compile(
-    rb'MSRP ([A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}) (?:([A-Z]{1,32})|([0-9]{3})(?: ([^\r\n]*))?)\r\n'
-)
-_FLAGS = {b'$\r\n': '$', b'+\r\n': '+', b'#\r\n': '#'}
+_START_LINE = re.compile(rb"MSRP ([A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}) (?:([A-Z]{1,32})|([0-9]{3})(?: ([^\r\n]*))?)\r\n")
+_FLAGS = {b"$\r\n": "$", b"+\r\n": "+", b"#\r\n": "#"}
 _FLAG_SIZE = 3
 
 
 class ChunkStarted:
     """The headers of a chunk whose body comes in pieces."""
 
-    __slots__ = ('chunk',)
+    __slots__ = ("chunk",)
 
     def __init__(self, chunk: MSRPData) -> None:
         self.chunk = chunk
@@ -45,7 +43,7 @@ class ChunkStarted:
 class ChunkData:
     """A piece of the body of the chunk that was started last."""
 
-    __slots__ = ('chunk', 'data')
+    __slots__ = ("chunk", "data")
 
     def __init__(self, chunk: MSRPData, data: bytes) -> None:
         self.chunk = chunk
@@ -55,7 +53,7 @@ class ChunkData:
 class ChunkEnded:
     """The end-line of the chunk that was started last; its `contflag` and `size` are known now."""
 
-    __slots__ = ('chunk',)
+    __slots__ = ("chunk",)
 
     def __init__(self, chunk: MSRPData) -> None:
         self.chunk = chunk
@@ -64,7 +62,7 @@ class ChunkEnded:
 class ParseFailure:
     """What came can't be framed, so the connection is of no more use."""
 
-    __slots__ = ('reason',)
+    __slots__ = ("reason",)
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -75,10 +73,10 @@ Event = MSRPData | ChunkStarted | ChunkData | ChunkEnded | ParseFailure
 
 
 class _State(Enum):
-    START = 'start'
-    WAIT = 'wait'
-    BODY = 'body'
-    FAILED = 'failed'
+    START = "start"
+    WAIT = "wait"
+    BODY = "body"
+    FAILED = "failed"
 
 
 class MSRPParser:
@@ -88,15 +86,15 @@ class MSRPParser:
     :param keep_octets: keep in `octets`, until the next `feed()`, the octets of each event that it returned
     """
 
-    __slots__ = ('_body', '_buffer', '_chunk', '_limits', '_marker', '_scanned', '_state', 'octets')
+    __slots__ = ("_body", "_buffer", "_chunk", "_limits", "_marker", "_scanned", "_state", "octets")
 
     def __init__(self, limits: Limits | None = None, keep_octets: bool = False) -> None:
         self.octets: list[bytes] | None = [] if keep_octets else None
         self._limits = limits or Limits()
         self._state = _State.START
-        self._buffer = b''
+        self._buffer = b""
         self._chunk: MSRPData | None = None
-        self._marker = b''
+        self._marker = b""
         self._body = 0  # WAIT: where the body begins in the buffer
         self._scanned = 0  # WAIT: no end-line begins before this octet of the buffer
 
@@ -121,7 +119,7 @@ class MSRPParser:
             return events
         if self._buffer:
             data = self._buffer + data
-            self._buffer = b''
+            self._buffer = b""
         position = 0
         size = len(data)
         while position < size:
@@ -147,25 +145,25 @@ class MSRPParser:
         if match is None:
             return self._without_start_line(data, position, events)
         transaction_id, method, code, comment = match.groups()
-        marker = b'\r\n-------' + transaction_id
+        marker = b"\r\n-------" + transaction_id
         headers_start = match.end()
         # The CRLF before the end-line may be that of the start line or of the last header.
         end = self._find_end(data, headers_start - 2, marker)
         has_end = end >= 0
         limit = end + 2 if has_end else len(data)
-        blank = data.find(b'\r\n\r\n', headers_start - 2, limit)
+        blank = data.find(b"\r\n\r\n", headers_start - 2, limit)
         if blank < 0 and not has_end:
             if len(data) - position > self._limits.max_header_size:
-                return self._fail(data, position, 'the headers do not end', events)
+                return self._fail(data, position, "the headers do not end", events)
             return -1 - position
         headers_end = end if blank < 0 else blank
         if headers_end - position > self._limits.max_header_size:
-            return self._fail(data, position, 'the headers are too long', events)
-        text = transaction_id.decode('ascii')
+            return self._fail(data, position, "the headers are too long", events)
+        text = transaction_id.decode("ascii")
         if code is None:
-            chunk = MSRPData(text, method.decode('ascii'))
+            chunk = MSRPData(text, method.decode("ascii"))
         else:
-            chunk = MSRPData(text, None, int(code), comment.decode('utf-8', 'replace') if comment else '')
+            chunk = MSRPData(text, None, int(code), comment.decode("utf-8", "replace") if comment else "")
         chunk.read_headers(data[headers_start:headers_end])
         if has_end:
             if blank >= 0:
@@ -184,7 +182,7 @@ class MSRPParser:
         body = blank + 4
         expected = self._expected_size(chunk)
         if len(data) - body <= self._limits.max_chunk_buffer and expected <= self._limits.max_chunk_buffer:
-            chunk.contflag = ''
+            chunk.contflag = ""
             self._state = _State.WAIT
             self._body = body - position
             self._scanned = max(self._body - 2, len(data) - position - len(marker) - _FLAG_SIZE)
@@ -217,7 +215,7 @@ class MSRPParser:
     def _start_body(self, data: bytes, position: int, body: int, events: list[Event]) -> int:
         chunk = self._chunk
         assert chunk is not None
-        chunk.contflag = ''
+        chunk.contflag = ""
         self._state = _State.BODY
         if self.octets is not None:
             self.octets.append(data[position:body])
@@ -266,20 +264,20 @@ class MSRPParser:
     def _possible_end(data: bytes, position: int, marker: bytes) -> int:
         """Where an end-line may begin whose rest is still to come; the end of the data when nowhere."""
         size = len(data)
-        start = data.find(b'\r', max(position, size - len(marker) - _FLAG_SIZE + 1))
+        start = data.find(b"\r", max(position, size - len(marker) - _FLAG_SIZE + 1))
         while start >= 0:
             tail = data[start:]
             if marker.startswith(tail) or (
                 tail.startswith(marker) and any(flag.startswith(tail[len(marker) :]) for flag in _FLAGS)
             ):
                 return start
-            start = data.find(b'\r', start + 1)
+            start = data.find(b"\r", start + 1)
         return size
 
     @staticmethod
     def _expected_size(chunk: MSRPData) -> int:
         """How long the body may become, judged by its Byte-Range; 0 when that does not tell."""
-        text = chunk.headers.get('Byte-Range')
+        text = chunk.headers.get("Byte-Range")
         if text is None:
             return 0
         try:
@@ -290,12 +288,12 @@ class MSRPParser:
         return last - start + 1 if last is not None else 0
 
     def _without_start_line(self, data: bytes, position: int, events: list[Event]) -> int:
-        if not b'MSRP '.startswith(data[position : position + 5]):
-            return self._fail(data, position, 'not MSRP', events)
-        if data.find(b'\r\n', position, position + MAX_START_LINE) >= 0:
-            return self._fail(data, position, 'not a start line', events)
+        if not b"MSRP ".startswith(data[position : position + 5]):
+            return self._fail(data, position, "not MSRP", events)
+        if data.find(b"\r\n", position, position + MAX_START_LINE) >= 0:
+            return self._fail(data, position, "not a start line", events)
         if len(data) - position > MAX_START_LINE:
-            return self._fail(data, position, 'the start line does not end', events)
+            return self._fail(data, position, "the start line does not end", events)
         return -1 - position
 
     def _fail(self, data: bytes, position: int, reason: str, events: list[Event]) -> int:

@@ -16,7 +16,7 @@ from msrplib.protocol import CONTFLAG_ABORT, CONTFLAG_END, ByteRange
 if TYPE_CHECKING:
     from msrplib.handler import MessageSink
 
-__all__ = ['AssemblyError', 'MessageAssembler', 'Progress', 'RangeSet']
+__all__ = ["AssemblyError", "MessageAssembler", "Progress", "RangeSet"]
 
 
 class AssemblyError(Exception):
@@ -34,9 +34,9 @@ class AssemblyError(Exception):
 class Progress(Enum):
     """How far a message is after a chunk."""
 
-    PARTIAL = 'partial'
-    COMPLETE = 'complete'
-    ABORTED = 'aborted'
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+    ABORTED = "aborted"
 
 
 class RangeSet:
@@ -45,7 +45,7 @@ class RangeSet:
     :param limit: how many disjoint ranges there may be
     """
 
-    __slots__ = ('_ends', '_limit', '_starts', 'covered')
+    __slots__ = ("_ends", "_limit", "_starts", "covered")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -102,7 +102,7 @@ class _Fragments:
     """Octets with holes between: disjoint pieces in order. A write costs what it writes, whatever is there
     already."""
 
-    __slots__ = ('_limit', '_parts', '_starts', 'size')
+    __slots__ = ("_limit", "_parts", "_starts", "size")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -158,7 +158,7 @@ class _Fragments:
         return True
 
     def take(self) -> bytes:
-        content = bytes(self._parts[0]) if len(self._parts) == 1 else b''.join(self._parts)
+        content = bytes(self._parts[0]) if len(self._parts) == 1 else b"".join(self._parts)
         self._starts.clear()
         self._parts.clear()
         return content
@@ -174,8 +174,7 @@ class MessageAssembler:
     :param sink: where the octets go; None to keep them
     """
 
-    __slots__ = ('_chunk_limit', '_fragments', '_max_size', '_offset', '_ranges', '_seen_end', 'sink',
-    'total')
+    __slots__ = ("_chunk_limit", "_fragments", "_max_size", "_offset", "_ranges", "_seen_end", "sink", "total")
 
     def __init__(self, max_size: int, max_fragments: int, sink: MessageSink | None = None) -> None:
         self.sink = sink
@@ -209,14 +208,14 @@ class MessageAssembler:
         start, end, total = byte_range
         if total is not None:
             if self.total is not None and total != self.total:
-                raise AssemblyError(400, 'another total than before')
+                raise AssemblyError(400, "another total than before")
             if self._fragments is not None and total > self._max_size:
-                raise AssemblyError(413, 'message too large')
+                raise AssemblyError(413, "message too large")
             if self.total is None and self.received and self._highest() > total:
-                raise AssemblyError(400, 'octets beyond the total')
+                raise AssemblyError(400, "octets beyond the total")
             self.total = total
         elif self.total is not None and start - 1 > self.total:
-            raise AssemblyError(400, 'octets beyond the end')
+            raise AssemblyError(400, "octets beyond the end")
         self._offset = start - 1
         self._chunk_limit = end
 
@@ -230,20 +229,18 @@ class MessageAssembler:
             return
         start = self._offset
         end = start + len(data)
-        if (self._chunk_limit is not None and end > self._chunk_limit) or (
-            self.total is not None and end > self.total
-        ):
-            raise AssemblyError(400, 'octets beyond the Byte-Range')
+        if (self._chunk_limit is not None and end > self._chunk_limit) or (self.total is not None and end > self.total):
+            raise AssemblyError(400, "octets beyond the Byte-Range")
         self._offset = end
         if self._fragments is not None:
             if end > self._max_size:
-                raise AssemblyError(413, 'message too large')
+                raise AssemblyError(413, "message too large")
             if not self._fragments.write(start, data):
-                raise AssemblyError(400, 'too many holes in the message')
+                raise AssemblyError(400, "too many holes in the message")
             return
         assert self._ranges is not None and self.sink is not None
         if not self._ranges.add(start, end):
-            raise AssemblyError(400, 'too many holes in the message')
+            raise AssemblyError(400, "too many holes in the message")
         self.sink.write(start, data)
 
     def end(self, contflag: str) -> Progress:
@@ -256,10 +253,10 @@ class MessageAssembler:
         if contflag == CONTFLAG_END:
             if self.total is None:
                 if self._highest() > self._offset:
-                    raise AssemblyError(400, 'octets beyond the end')
+                    raise AssemblyError(400, "octets beyond the end")
                 self.total = self._offset
             elif self._offset != self.total:
-                raise AssemblyError(400, 'the message ends before its total')
+                raise AssemblyError(400, "the message ends before its total")
             self._seen_end = True
         if self._seen_end and self.received == self.total:
             return Progress.COMPLETE
@@ -267,7 +264,7 @@ class MessageAssembler:
 
     def take(self) -> bytes:
         """The content of a complete message; `b''` when a sink has it."""
-        return self._fragments.take() if self._fragments is not None else b''
+        return self._fragments.take() if self._fragments is not None else b""
 
     def _highest(self) -> int:
         if self._fragments is not None:

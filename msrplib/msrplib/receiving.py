@@ -15,7 +15,7 @@ from msrplib.telling import ask_about_message, hand_over_message
 if TYPE_CHECKING:
     from msrplib.session import MSRPSession
 
-__all__ = ['Receiver']
+__all__ = ["Receiver"]
 
 MAX_REFUSED = 256
 """Message ids of refused messages that are remembered, so that their further chunks get the same answer."""
@@ -24,7 +24,7 @@ MAX_REFUSED = 256
 class _Partial:
     """A message of which chunks are still to come."""
 
-    __slots__ = ('assembler', 'first_chunk', 'message_id', 'touched')
+    __slots__ = ("assembler", "first_chunk", "message_id", "touched")
 
     def __init__(self, message_id: str, first_chunk: MSRPData, assembler: MessageAssembler) -> None:
         self.message_id = message_id
@@ -36,7 +36,7 @@ class _Partial:
 class Receiver:
     """What a session receives."""
 
-    __slots__ = ('_current', '_partial', '_refused', '_session', '_timer')
+    __slots__ = ("_current", "_partial", "_refused", "_session", "_timer")
 
     def __init__(self, session: MSRPSession) -> None:
         self._session = session
@@ -50,9 +50,9 @@ class Receiver:
     def chunk_received(self, chunk: MSRPData) -> None:
         """A SEND with its whole body."""
         session = self._session
-        message_id = chunk.headers.get('Message-ID')
+        message_id = chunk.headers.get("Message-ID")
         if chunk.error is not None or not message_id:
-            session._refuse(chunk, Refusal(400, chunk.error or 'No Message-ID'))
+            session._refuse(chunk, Refusal(400, chunk.error or "No Message-ID"))
             return
         if (
             chunk.contflag == CONTFLAG_END
@@ -75,9 +75,9 @@ class Receiver:
 
     @staticmethod
     def _is_whole_message(chunk: MSRPData) -> bool:
-        text = chunk.headers.get('Byte-Range')
+        text = chunk.headers.get("Byte-Range")
         size = chunk.size
-        if text is None or text == f'1-{size}/{size}':
+        if text is None or text == f"1-{size}/{size}":
             return True
         try:
             start, end, total = ByteRange.parse(text)
@@ -87,10 +87,10 @@ class Receiver:
 
     def _receive_single(self, chunk: MSRPData, message_id: str) -> None:
         session = self._session
-        content_type = chunk.headers.get('Content-Type')
+        content_type = chunk.headers.get("Content-Type")
         if content_type is None:
             # RFC 4975 5.4: a SEND without a body keeps a session alive, or binds it.
-            session._acknowledge(chunk, None if not chunk.size else Refusal(400, 'No Content-Type'))
+            session._acknowledge(chunk, None if not chunk.size else Refusal(400, "No Content-Type"))
             return
         decision = ask_about_message(session, chunk)
         if isinstance(decision, Refusal):
@@ -104,7 +104,7 @@ class Receiver:
             message = IncomingMessage(message_id, content_type, chunk.data, size, chunk, chunk)
             refusal = hand_over_message(session, message)
         else:
-            message = IncomingMessage(message_id, content_type, b'', size, chunk, chunk)
+            message = IncomingMessage(message_id, content_type, b"", size, chunk, chunk)
             try:
                 if size:
                     decision.write(0, chunk.data)
@@ -113,7 +113,7 @@ class Receiver:
                 return
             refusal = self._finish_sink(decision, message)
         session._acknowledge(chunk, refusal)
-        if refusal is None and chunk.headers.get('Success-Report') == 'yes':
+        if refusal is None and chunk.headers.get("Success-Report") == "yes":
             session._report_success(chunk, message_id, size)
 
     # A chunk that comes in pieces
@@ -121,9 +121,9 @@ class Receiver:
     def chunk_started(self, chunk: MSRPData) -> None:
         """The headers of a SEND whose body comes in pieces."""
         self._current = None
-        message_id = chunk.headers.get('Message-ID')
+        message_id = chunk.headers.get("Message-ID")
         if chunk.error is not None or not message_id:
-            self._session._refuse(chunk, Refusal(400, chunk.error or 'No Message-ID'))
+            self._session._refuse(chunk, Refusal(400, chunk.error or "No Message-ID"))
             return
         self._current = self._begin(chunk, message_id)
 
@@ -142,7 +142,7 @@ class Receiver:
         partial = self._current
         if partial is None:
             if chunk.contflag != CONTFLAG_MORE:
-                self._refused.pop(chunk.headers.get('Message-ID', ''), None)
+                self._refused.pop(chunk.headers.get("Message-ID", ""), None)
             return
         self._current = None
         self._finish_chunk(partial, chunk)
@@ -164,12 +164,12 @@ class Receiver:
         try:
             byte_range = chunk.byte_range
         except MSRPSyntaxError:
-            self._reject(partial, chunk, message_id, Refusal(400, 'Bad Byte-Range'))
+            self._reject(partial, chunk, message_id, Refusal(400, "Bad Byte-Range"))
             return None
         if byte_range is None:
             if not is_new:
                 # RFC 4975 7.1.1: all chunks but the first must have one.
-                self._reject(partial, chunk, message_id, Refusal(400, 'No Byte-Range'))
+                self._reject(partial, chunk, message_id, Refusal(400, "No Byte-Range"))
                 return None
             byte_range = ByteRange(1, None, None)
         if partial is None:
@@ -189,14 +189,14 @@ class Receiver:
     def _start_message(self, chunk: MSRPData, message_id: str, byte_range: ByteRange) -> _Partial | None:
         session = self._session
         limits = session.limits
-        if chunk.contflag == '#':  # given up before it was begun
+        if chunk.contflag == "#":  # given up before it was begun
             session._acknowledge(chunk, None)
             return None
-        if 'Content-Type' not in chunk.headers:
-            self._reject(None, chunk, message_id, Refusal(400, 'No Content-Type'))
+        if "Content-Type" not in chunk.headers:
+            self._reject(None, chunk, message_id, Refusal(400, "No Content-Type"))
             return None
         if len(self._partial) >= limits.max_partial_messages:
-            self._reject(None, chunk, message_id, Refusal(413, 'Too many messages at once'))
+            self._reject(None, chunk, message_id, Refusal(413, "Too many messages at once"))
             return None
         decision = ask_about_message(session, chunk)
         if isinstance(decision, Refusal):
@@ -219,7 +219,7 @@ class Receiver:
             raise AssemblyError(*refusal) from error
         partial.touched = session._seconds()
         if assembler.sink is None and self._buffered() > session.limits.max_partial_size:
-            raise AssemblyError(413, 'Too many messages at once')
+            raise AssemblyError(413, "Too many messages at once")
 
     def _buffered(self) -> int:
         return sum(partial.assembler.buffered for partial in self._partial.values())
@@ -236,21 +236,21 @@ class Receiver:
             return
         self._forget(partial)
         if progress is Progress.ABORTED:
-            self._abort_sink(partial, 'the sender gave the message up')
+            self._abort_sink(partial, "the sender gave the message up")
             session._acknowledge(chunk, None)
             return
         assembler = partial.assembler
         size = assembler.received
         first = partial.first_chunk
         message = IncomingMessage(
-            partial.message_id, first.headers.get('Content-Type'), assembler.take(), size, first, chunk
+            partial.message_id, first.headers.get("Content-Type"), assembler.take(), size, first, chunk
         )
         if assembler.sink is not None:
             refusal = self._finish_sink(assembler.sink, message)
         else:
             refusal = hand_over_message(session, message)
         session._acknowledge(chunk, refusal)
-        if refusal is None and 'yes' in (first.success_report, chunk.success_report):
+        if refusal is None and "yes" in (first.success_report, chunk.success_report):
             session._report_success(chunk, partial.message_id, size)
 
     def _reject(self, partial: _Partial | None, chunk: MSRPData, message_id: str, refusal: Refusal) -> None:
@@ -265,7 +265,7 @@ class Receiver:
         self._forget(partial)
         self._current = None
         self._abort_sink(partial, refusal.comment)
-        log.dropped('%s: message dropped: %s', self._session, refusal.comment)
+        log.dropped("%s: message dropped: %s", self._session, refusal.comment)
         self._remember_refused(partial.message_id, chunk, refusal)
         self._session._refuse(chunk, refusal)
 
@@ -288,11 +288,11 @@ class Receiver:
         now = session._seconds()
         for partial in list(self._partial.values()):
             if partial.touched + timeout <= now:
-                log.dropped('%s: message dropped: no chunk of it came for %g s', session, timeout)
+                log.dropped("%s: message dropped: no chunk of it came for %g s", session, timeout)
                 if partial is self._current:
                     self._current = None
                 self._forget(partial)
-                self._abort_sink(partial, 'the rest of the message did not come')
+                self._abort_sink(partial, "the rest of the message did not come")
         if self._partial:
             oldest = min(partial.touched for partial in self._partial.values())
             self._timer = session._call_later(oldest + timeout - now, self._sweep)
@@ -321,10 +321,10 @@ class Receiver:
             return self._sink_failed(None, error)
 
     def _sink_failed(self, sink: MessageSink | None, error: Exception) -> Refusal:
-        faults.dropped('%s: the sink of a message raised', self._session, exc_info=True)
+        faults.dropped("%s: the sink of a message raised", self._session, exc_info=True)
         if sink is not None:
-            self._call_abort(sink, f'the sink raised {type(error).__name__}')
-        return Refusal(413, 'The message cannot be stored')
+            self._call_abort(sink, f"the sink raised {type(error).__name__}")
+        return Refusal(413, "The message cannot be stored")
 
     def _abort_sink(self, partial: _Partial, reason: str) -> None:
         if partial.assembler.sink is not None:
@@ -334,4 +334,4 @@ class Receiver:
         try:
             sink.abort(reason)
         except Exception:
-            faults.dropped('%s: the sink of a message raised', self._session, exc_info=True)
+            faults.dropped("%s: the sink of a message raised", self._session, exc_info=True)

@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 
     from msrplib.connection import MSRPConnection
 
-__all__ = ['MSRPSession', 'SessionState']
+__all__ = ["MSRPSession", "SessionState"]
 
 
 class SessionState(Enum):
-    NEW = 'new'
-    BINDING = 'binding'
-    BOUND = 'bound'
-    CLOSED = 'closed'
+    NEW = "new"
+    BINDING = "binding"
+    BOUND = "bound"
+    CLOSED = "closed"
 
 
 class _Step(Enum):
-    CONNECT = 'connect'  # we are connected, and the empty SEND that binds the session was sent
-    BIND = 'bind'  # it was answered, or the peer's first request has come
-    UNBIND = 'unbind'  # it was refused
-    CLOSE = 'close'
+    CONNECT = "connect"  # we are connected, and the empty SEND that binds the session was sent
+    BIND = "bind"  # it was answered, or the peer's first request has come
+    UNBIND = "unbind"  # it was refused
+    CLOSE = "close"
 
 
 # RFC 4975 5.4: the active side sends a request at once, the passive side knows the session by its To-Path.
@@ -81,7 +81,7 @@ class MSRPSession:
     ) -> None:
         self.local_path = (local_path,) if isinstance(local_path, MSRPURI) else tuple(local_path)
         if not self.local_path:
-            raise ValueError('a session needs a URI of its own')
+            raise ValueError("a session needs a URI of its own")
         self.handler = handler if handler is not None else SessionHandler()
         self.limits = limits or Limits()
         self._state = SessionState.NEW
@@ -95,15 +95,15 @@ class MSRPSession:
         self._on_closed: Callable[[], object] | None = None
         self._is_paused = False
         self._local_text = str(self.local_path[-1])
-        self._path_headers: tuple[str, str] = ('', '')
-        self._path_text = ''
+        self._path_headers: tuple[str, str] = ("", "")
+        self._path_text = ""
         self._remote_fingerprint = remote_fingerprint
         self.remote_path = tuple(remote_path)
 
     def __repr__(self) -> str:
         # Who knows the session id may join the session, so it is not shown.
         uri = self.local_path[-1]
-        return f'<MSRPSession {uri.host}:{uri.port} {self._state.value}>'
+        return f"<MSRPSession {uri.host}:{uri.port} {self._state.value}>"
 
     @property
     def remote_path(self) -> tuple[MSRPURI, ...]:
@@ -116,7 +116,7 @@ class MSRPSession:
         # RFC 4976 5: a request goes through our relays, nearest first, and then along the peer's path.
         to_path = format_path((*reversed(self.local_path[:-1]), *self._remote_path))
         self._path_headers = (to_path, self._local_text)
-        self._path_text = f'To-Path: {to_path}\r\nFrom-Path: {self._local_text}\r\n'
+        self._path_text = f"To-Path: {to_path}\r\nFrom-Path: {self._local_text}\r\n"
         self._submit_waiting()
 
     @property
@@ -128,7 +128,7 @@ class MSRPSession:
         self._remote_fingerprint = fingerprint
         connection = self._connection
         if connection is not None and not connection.has_fingerprint(fingerprint):
-            self.fail(as_failure(FingerprintError('the peer has another certificate than it announced')))
+            self.fail(as_failure(FingerprintError("the peer has another certificate than it announced")))
 
     @property
     def local_uri(self) -> MSRPURI:
@@ -140,7 +140,7 @@ class MSRPSession:
         """Where requests go first: our nearest relay, or the first URI of the remote path."""
         hops = (*reversed(self.local_path[:-1]), *self._remote_path)
         if not hops:
-            raise SessionStateError('the session has no remote path yet')
+            raise SessionStateError("the session has no remote path yet")
         return hops[0]
 
     @property
@@ -173,8 +173,8 @@ class MSRPSession:
         content: bytes | ContentSource,
         content_type: str,
         message_id: str | None = None,
-        success_report: str = 'no',
-        failure_report: str = 'yes',
+        success_report: str = "no",
+        failure_report: str = "yes",
         headers: Iterable[tuple[str, str]] = (),
         size: int | None = None,
     ) -> OutgoingMessage:
@@ -198,16 +198,16 @@ class MSRPSession:
             characters that it cannot have (MSRPSyntaxError)
         """
         if self._state is SessionState.CLOSED:
-            raise SessionStateError('the session is closed')
-        if success_report not in ('yes', 'no') or failure_report not in ('yes', 'no', 'partial'):
+            raise SessionStateError("the session is closed")
+        if success_report not in ("yes", "no") or failure_report not in ("yes", "no", "partial"):
             raise ValueError("success_report is 'yes' or 'no', failure_report 'yes', 'no' or 'partial'")
         if message_id is None:
             message_id = new_message_id()
         else:
-            check_header('Message-ID', message_id)
+            check_header("Message-ID", message_id)
             if message_id in self._deliveries:
-                raise ValueError('a message with that Message-ID is under way')
-        check_header('Content-Type', content_type)
+                raise ValueError("a message with that Message-ID is under way")
+        check_header("Content-Type", content_type)
         if headers:
             headers = tuple(headers)
             for name, value in headers:
@@ -217,7 +217,7 @@ class MSRPSession:
         )
         in_memory = len(content) if isinstance(content, bytes) else 0
         if self._queued_size + in_memory > self.limits.max_queued_size:
-            raise QueueFullError('too much is waiting to be sent')
+            raise QueueFullError("too much is waiting to be sent")
         self._queued_size += in_memory
         self._deliveries.add(message)
         connection = self._connection
@@ -234,7 +234,7 @@ class MSRPSession:
         :raises MSRPSyntaxError: it has a header that cannot be sent
         """
         if self._connection is None:
-            raise SessionStateError('the session is not bound')
+            raise SessionStateError("the session is not bound")
         self._connection.write(chunk.encode())
 
     def send_report(
@@ -253,9 +253,9 @@ class MSRPSession:
         if byte_range is None:
             start, _, total = chunk.byte_range or ByteRange(1, None, None)
             byte_range = ByteRange(start, start - 1 + chunk.size, total)
-        status = Status(code, REASONS.get(code, '') if comment is None else comment)
-        check_header('Status', str(status))
-        self._write_report(chunk, chunk.message_id or '', byte_range, status)
+        status = Status(code, REASONS.get(code, "") if comment is None else comment)
+        check_header("Status", str(status))
+        self._write_report(chunk, chunk.message_id or "", byte_range, status)
 
     def respond(self, chunk: MSRPData, code: int, comment: str | None = None) -> None:
         """Answer a request (RFC 4975 7.2), once, unless its Failure-Report says that no such answer is
@@ -304,13 +304,13 @@ class MSRPSession:
             connection.release(self)
             self._connection = None
         self._waiting.clear()
-        text = 'the session was closed' if reason is None else reason.getErrorMessage()
+        text = "the session was closed" if reason is None else reason.getErrorMessage()
         self._receiver.close(text)
         self._deliveries.close(text)
         outcome = self._bind_outcome
         if outcome is not None:
             self._bind_outcome = None
-            outcome(reason or as_failure(ConnectionClosedError('the session was closed')))
+            outcome(reason or as_failure(ConnectionClosedError("the session was closed")))
         if self._on_closed is not None:
             self._on_closed()
         tell(self, self.handler.session_closed, reason)
@@ -318,7 +318,7 @@ class MSRPSession:
     def _step(self, step: _Step) -> None:
         state = _STEPS.get((self._state, step))
         if state is None:
-            raise SessionStateError(f'a session that is {self._state.value} cannot {step.value}')
+            raise SessionStateError(f"a session that is {self._state.value} cannot {step.value}")
         self._state = state
 
     # Below here: for transport and connection.
@@ -336,7 +336,7 @@ class MSRPSession:
         self._step(_Step.CONNECT)
         self._connection = connection
         connection.add(self)
-        message = OutgoingMessage(self, new_message_id(), b'', None, 'no', 'yes', (), None)
+        message = OutgoingMessage(self, new_message_id(), b"", None, "no", "yes", (), None)
         self._bind_message = message
         connection.outbox.submit(message)
 
@@ -387,25 +387,25 @@ class MSRPSession:
         tell(self, self.handler.request_received, chunk)
         if self._connection is None:
             return
-        if chunk.method == 'SEND':
+        if chunk.method == "SEND":
             self._receiver.chunk_received(chunk)
         else:
             self._other_request(chunk)
 
     def chunk_started(self, chunk: MSRPData) -> None:
         """A request whose body comes in pieces."""
-        if chunk.method == 'SEND':
+        if chunk.method == "SEND":
             self._receiver.chunk_started(chunk)
 
     def chunk_data(self, chunk: MSRPData, data: bytes) -> None:
-        if chunk.method == 'SEND':
+        if chunk.method == "SEND":
             self._receiver.chunk_data(chunk, data)
 
     def chunk_ended(self, chunk: MSRPData) -> None:
         tell(self, self.handler.request_received, chunk)
         if self._connection is None:
             return
-        if chunk.method == 'SEND':
+        if chunk.method == "SEND":
             self._receiver.chunk_ended(chunk)
         else:
             self._other_request(chunk)
@@ -413,7 +413,7 @@ class MSRPSession:
     def _other_request(self, chunk: MSRPData) -> None:
         if chunk.error is not None:
             self.respond(chunk, 400, chunk.error)
-        elif chunk.method == 'REPORT':
+        elif chunk.method == "REPORT":
             self._deliveries.report_received(chunk)
         else:
             self.respond(chunk, 501)  # RFC 4975 10.9: a method that is not understood
@@ -434,7 +434,7 @@ class MSRPSession:
         if message is not self._bind_message:
             self._deliveries.timed_out(message)
         elif self._state is SessionState.BINDING:
-            self._bind_failed(408, 'no answer to the first SEND')
+            self._bind_failed(408, "no answer to the first SEND")
 
     def _bind_failed(self, code: int, comment: str) -> None:
         outcome = self._bind_outcome
@@ -454,7 +454,7 @@ class MSRPSession:
 
     def _acknowledge(self, chunk: MSRPData, refusal: Refusal | None) -> None:
         if refusal is None:
-            self.respond(chunk, 200, 'OK')
+            self.respond(chunk, 200, "OK")
         else:
             self._refuse(chunk, refusal)
 
@@ -462,7 +462,7 @@ class MSRPSession:
         self.respond(chunk, refusal.code, refusal.comment or None)
 
     def _report_success(self, chunk: MSRPData, message_id: str, size: int) -> None:
-        self._write_report(chunk, message_id, ByteRange(1, size, size), Status(200, 'OK'))
+        self._write_report(chunk, message_id, ByteRange(1, size, size), Status(200, "OK"))
 
     def _write_report(self, chunk: MSRPData, message_id: str, byte_range: ByteRange, status: Status) -> None:
         if self._connection is not None:
@@ -482,6 +482,7 @@ class MSRPSession:
             self._waiting.remove(message)
         if self._connection is not None:
             self._connection.outbox.abort(message)
+        message.forget_content()
         self._release_queued(message)
 
     def _release_queued(self, message: OutgoingMessage) -> None:

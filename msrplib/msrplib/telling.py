@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from msrplib.protocol import MSRPData
     from msrplib.session import MSRPSession
 
-__all__ = ['ask_about_message', 'hand_over_message', 'tell']
+__all__ = ["ask_about_message", "hand_over_message", "tell"]
 
-_NOT_HANDLED = Refusal(403, 'The message cannot be handled')
+_NOT_HANDLED = Refusal(403, "The message cannot be handled")
 
 
 def tell(session: MSRPSession, method: Callable[..., Any], *arguments: Any) -> None:
@@ -23,7 +23,7 @@ def tell(session: MSRPSession, method: Callable[..., Any], *arguments: Any) -> N
     try:
         method(session, *arguments)
     except Exception:
-        faults.dropped('%s: the handler raised', session, exc_info=True)
+        faults.dropped("%s: the handler raised", session, exc_info=True)
 
 
 def ask_about_message(session: MSRPSession, chunk: MSRPData) -> Refusal | MessageSink | None:
@@ -31,7 +31,7 @@ def ask_about_message(session: MSRPSession, chunk: MSRPData) -> Refusal | Messag
     try:
         return session.handler.message_started(session, chunk)
     except Exception:
-        faults.dropped('%s: the handler raised', session, exc_info=True)
+        faults.dropped("%s: the handler raised", session, exc_info=True)
         return _NOT_HANDLED
 
 
@@ -40,5 +40,5 @@ def hand_over_message(session: MSRPSession, message: IncomingMessage) -> Refusal
     try:
         return session.handler.message_received(session, message)
     except Exception:
-        faults.dropped('%s: the handler raised', session, exc_info=True)
+        faults.dropped("%s: the handler raised", session, exc_info=True)
         return _NOT_HANDLED

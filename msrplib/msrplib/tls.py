@@ -20,18 +20,18 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 __all__ = [
-    'TLSParameters',
-    'fingerprint_of',
-    'make_self_signed',
-    'matches_fingerprint',
-    'wrap_client',
-    'wrap_server',
+    "TLSParameters",
+    "fingerprint_of",
+    "make_self_signed",
+    "matches_fingerprint",
+    "wrap_client",
+    "wrap_server",
 ]
 
-_HASHES = {'SHA-1': 'sha1', 'SHA-224': 'sha224', 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512'}
+_HASHES = {"SHA-1": "sha1", "SHA-224": "sha224", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 _SELF_SIGNED_DAYS = 30
-_PEM_BEGIN = b'-----BEGIN CERTIFICATE-----'
-_PEM_END = b'-----END CERTIFICATE-----'
+_PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
+_PEM_END = b"-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,23 +44,23 @@ class TLSParameters:
     :ivar trust_roots: PEM: CAs that may have issued the peer's certificate; None for those of the system
     :ivar verify: 'ca': a server's certificate by CA and name, a client's by CA if `trust_roots` are given and
         not at all otherwise; 'fingerprint': any certificate, to be compared with the session's
-        `remote_fingerprint` (RFC 4975 14.4); 'none': any certificate
+        `remote_fingerprint` (RFC 4975 14.4), without which a client does not connect; 'none': any certificate
     :raises ValueError: `verify` is none of those, or there is a certificate without a key
     """
 
     certificate: bytes | None = None
     private_key: bytes | None = None
     trust_roots: bytes | None = None
-    verify: str = 'ca'
+    verify: str = "ca"
 
     def __post_init__(self) -> None:
-        if self.verify not in ('ca', 'fingerprint', 'none'):
+        if self.verify not in ("ca", "fingerprint", "none"):
             raise ValueError("verify is 'ca', 'fingerprint' or 'none'")
         if (self.certificate is None) != (self.private_key is None):
-            raise ValueError('a certificate needs its private key, and the key its certificate')
+            raise ValueError("a certificate needs its private key, and the key its certificate")
 
     def __repr__(self) -> str:
-        return f'TLSParameters(verify={self.verify!r})'
+        return f"TLSParameters(verify={self.verify!r})"
 
     @classmethod
     def from_files(
@@ -68,7 +68,7 @@ class TLSParameters:
         certificate: Path | str,
         private_key: Path | str | None = None,
         trust_roots: Path | str | None = None,
-        verify: str = 'ca',
+        verify: str = "ca",
     ) -> TLSParameters:
         """Read PEM files; the key is in the certificate's file when no other is named.
 
@@ -86,7 +86,7 @@ class TLSParameters:
         :raises ValueError: there is no certificate
         """
         if self.certificate is None:
-            raise ValueError('there is no certificate')
+            raise ValueError("there is no certificate")
         return fingerprint_of(x509.load_pem_x509_certificate(self.certificate))
 
 
@@ -113,15 +113,15 @@ def make_self_signed(common_name: str) -> TLSParameters:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         ),
-        verify='fingerprint',
+        verify="fingerprint",
     )
 
 
-def fingerprint_of(certificate: x509.Certificate, algorithm: str = 'SHA-256') -> str:
+def fingerprint_of(certificate: x509.Certificate, algorithm: str = "SHA-256") -> str:
     """The text for `a=fingerprint` (RFC 8122 5)."""
     der = certificate.public_bytes(serialization.Encoding.DER)
     digest = hashlib.new(_HASHES[algorithm], der).digest()
-    return f'{algorithm} {digest.hex(":").upper()}'
+    return f"{algorithm} {digest.hex(':').upper()}"
 
 
 def matches_fingerprint(certificate: Any, fingerprint: str) -> bool:
@@ -129,11 +129,11 @@ def matches_fingerprint(certificate: Any, fingerprint: str) -> bool:
 
     An unknown hash, or text that is no fingerprint, matches nothing.
     """
-    algorithm, _, value = fingerprint.strip().partition(' ')
+    algorithm, _, value = fingerprint.strip().partition(" ")
     algorithm = algorithm.upper()
     if certificate is None or algorithm not in _HASHES:
         return False
-    expected = fingerprint_of(certificate.to_cryptography(), algorithm).partition(' ')[2]
+    expected = fingerprint_of(certificate.to_cryptography(), algorithm).partition(" ")[2]
     return hmac.compare_digest(expected.encode(), value.strip().upper().encode())
 
 
@@ -154,12 +154,12 @@ def wrap_server(factory: Any, parameters: TLSParameters, reactor: Any) -> Any:
     :raises ValueError: there is no certificate
     """
     if parameters.certificate is None:
-        raise ValueError('a TLS server needs a certificate')
+        raise ValueError("a TLS server needs a certificate")
     options: dict[str, Any] = _own_certificate(parameters)
-    if parameters.verify == 'ca' and parameters.trust_roots is not None:
-        options['trustRoot'] = _trust_roots(parameters.trust_roots)
+    if parameters.verify == "ca" and parameters.trust_roots is not None:
+        options["trustRoot"] = _trust_roots(parameters.trust_roots)
     context = ssl.CertificateOptions(**options, raiseMinimumTo=ssl.TLSVersion.TLSv1_2).getContext()
-    if parameters.verify == 'fingerprint':
+    if parameters.verify == "fingerprint":
         # RFC 4975 14.4: any certificate will do, if it is the one that was announced.
         context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
     return TLSMemoryBIOFactory(_ContextFactory(context), False, factory, clock=reactor)
@@ -167,10 +167,10 @@ def wrap_server(factory: Any, parameters: TLSParameters, reactor: Any) -> Any:
 
 def wrap_client(factory: Any, parameters: TLSParameters, host: str, reactor: Any) -> Any:
     """A factory that does TLS as a client of `host` around `factory`."""
-    if parameters.verify == 'ca':
+    if parameters.verify == "ca":
         certificate = None
         if parameters.certificate is not None and parameters.private_key is not None:
-            pem = parameters.certificate + b'\n' + parameters.private_key
+            pem = parameters.certificate + b"\n" + parameters.private_key
             certificate = ssl.PrivateCertificate.loadPEM(pem)
         roots = None if parameters.trust_roots is None else _trust_roots(parameters.trust_roots)
         creator = ssl.optionsForClientTLS(host, trustRoot=roots, clientCertificate=certificate)
@@ -182,13 +182,13 @@ def wrap_client(factory: Any, parameters: TLSParameters, host: str, reactor: Any
 
 
 def _own_certificate(parameters: TLSParameters) -> dict[str, Any]:
-    certificates = _split_pem(parameters.certificate or b'')
+    certificates = _split_pem(parameters.certificate or b"")
     if not certificates:
-        raise ValueError('the certificate is not PEM')
+        raise ValueError("the certificate is not PEM")
     return {
-        'certificate': certificates[0],
-        'extraCertChain': certificates[1:],
-        'privateKey': crypto.load_privatekey(crypto.FILETYPE_PEM, parameters.private_key or b''),
+        "certificate": certificates[0],
+        "extraCertChain": certificates[1:],
+        "privateKey": crypto.load_privatekey(crypto.FILETYPE_PEM, parameters.private_key or b""),
     }
 
 
@@ -201,6 +201,6 @@ def _split_pem(text: bytes) -> list[crypto.X509]:
     certificates: list[crypto.X509] = []
     for part in text.split(_PEM_BEGIN)[1:]:
         body = part.partition(_PEM_END)[0]
-        pem = _PEM_BEGIN + body + _PEM_END + b'\n'
+        pem = _PEM_BEGIN + body + _PEM_END + b"\n"
         certificates.append(crypto.load_certificate(crypto.FILETYPE_PEM, pem))
     return certificates

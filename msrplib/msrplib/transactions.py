@@ -10,7 +10,7 @@ from msrplib.limits import Limits
 if TYPE_CHECKING:
     from msrplib.outgoing import OutgoingMessage
 
-__all__ = ['TransactionTable']
+__all__ = ["TransactionTable"]
 
 
 class TransactionTable:
@@ -20,7 +20,7 @@ class TransactionTable:
     with Failure-Report: partial gets a response only when it fails; it is forgotten in silence.
     """
 
-    __slots__ = ('_awaited', '_limit', '_silent', '_timeout')
+    __slots__ = ("_awaited", "_limit", "_silent", "_timeout")
 
     def __init__(self, limits: Limits) -> None:
         self._timeout = limits.transaction_timeout
@@ -38,9 +38,9 @@ class TransactionTable:
 
     def add(self, transaction_id: str, message: OutgoingMessage, now: float) -> None:
         """The last octet of a request was sent (RFC 4975 7.1.1: the time runs from there)."""
-        if message.failure_report == 'yes':
+        if message.failure_report == "yes":
             self._awaited[transaction_id] = (message, now + self._timeout)
-        elif message.failure_report == 'partial':
+        elif message.failure_report == "partial":
             silent = self._silent
             if len(silent) >= self._limit:
                 del silent[next(iter(silent))]

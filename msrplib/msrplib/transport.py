@@ -21,7 +21,7 @@ from msrplib.uri import DEFAULT_PORT, MSRPURI
 if TYPE_CHECKING:
     from msrplib.tls import TLSParameters
 
-__all__ = ['MSRPConnector', 'MSRPListener']
+__all__ = ["MSRPConnector", "MSRPListener"]
 
 DISCARD_PORT = 9
 """RFC 6135 4.2: the port of a side that only connects."""
@@ -60,7 +60,7 @@ class _ClientFactory(_ConnectionFactory):
 class _Expectation:
     """A session that waits to be connected to."""
 
-    __slots__ = ('deferred', 'session', 'timer')
+    __slots__ = ("deferred", "session", "timer")
 
     def __init__(self, session: MSRPSession, deferred: Deferred[MSRPSession], timer: Any) -> None:
         self.session = session
@@ -83,7 +83,7 @@ class MSRPListener:
     def __init__(
         self,
         reactor: Any,
-        interface: str = '',
+        interface: str = "",
         port: int = 0,
         *,
         tls: TLSParameters | None = None,
@@ -128,7 +128,7 @@ class MSRPListener:
         :raises ValueError: no host to put into it is known
         """
         if not self._host:
-            raise ValueError('advertised_host is needed, as the listener listens on all addresses')
+            raise ValueError("advertised_host is needed, as the listener listens on all addresses")
         return MSRPURI.new(self._host, self.port, self._tls is not None)
 
     def expect(self, session: MSRPSession, timeout: float | None = None) -> Deferred[MSRPSession]:
@@ -144,7 +144,7 @@ class MSRPListener:
         """
         uri = session.local_uri
         if uri in self._expected or uri in self._bound:
-            raise ValueError('a session with that URI is expected already')
+            raise ValueError("a session with that URI is expected already")
 
         def cancel(deferred: Deferred[MSRPSession]) -> None:
             self._forget(uri)
@@ -160,7 +160,7 @@ class MSRPListener:
     def stop(self) -> Deferred[None]:
         """Listen no more; sessions that are bound go on. Fires when the port is free."""
         for uri in list(self._expected):
-            self._settled(uri, as_failure(ConnectionClosedError('the listener was stopped')))
+            self._settled(uri, as_failure(ConnectionClosedError("the listener was stopped")))
         for connection in list(self._unbound):
             connection.abort()
         port, self._port = self._port, None
@@ -171,18 +171,16 @@ class MSRPListener:
 
     def _build(self) -> MSRPConnection | None:
         if len(self._unbound) >= self._limits.max_connections:
-            log.dropped('connection refused: %d others say nothing', len(self._unbound))
+            log.dropped("connection refused: %d others say nothing", len(self._unbound))
             return None
-        connection = MSRPConnection(
-            self._reactor, self, self._limits, self._on_trace, self._tls is not None
-        )
+        connection = MSRPConnection(self._reactor, self, self._limits, self._on_trace, self._tls is not None)
         self._unbound[connection] = self._reactor.callLater(
-            self._limits.bind_timeout, connection.fail, 'no session was bound to it in time'
+            self._limits.bind_timeout, connection.fail, "no session was bound to it in time"
         )
         return connection
 
     def _timed_out(self, uri: MSRPURI) -> None:
-        self._settled(uri, as_failure(BindTimeoutError('nobody connected to the session in time')))
+        self._settled(uri, as_failure(BindTimeoutError("nobody connected to the session in time")))
 
     def _settled(self, uri: MSRPURI, failure: Failure | None) -> None:
         expectation = self._forget(uri)
@@ -247,7 +245,7 @@ class _Attempt:
     def attach(self, connection: MSRPConnection) -> None:
         self._connection = connection
         if not connection.has_fingerprint(self.session.remote_fingerprint):
-            self.settled(as_failure(FingerprintError('the peer has another certificate than it announced')))
+            self.settled(as_failure(FingerprintError("the peer has another certificate than it announced")))
             return
         self.session.attach(connection)
 
@@ -331,8 +329,12 @@ class MSRPConnector:
         if timeout is None:
             timeout = self._limits.connect_timeout
         attempt.timer = self._reactor.callLater(
-            timeout, lambda: attempt.settled(as_failure(BindTimeoutError('no answer from the peer in time')))
+            timeout, lambda: attempt.settled(as_failure(BindTimeoutError("no answer from the peer in time")))
         )
+        by_fingerprint = self._tls is not None and self._tls.verify == "fingerprint"
+        if hop.secure and by_fingerprint and session.remote_fingerprint is None:
+            attempt.settled(as_failure(FingerprintError("the peer announced no fingerprint of its certificate")))
+            return attempt.deferred
         key = (hop.host.lower(), hop.port or DEFAULT_PORT, hop.secure)
         shared = self._connections.get(key) if self._share else None
         if shared is not None and shared.takes_sessions:

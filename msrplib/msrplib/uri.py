@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from msrplib.errors import MSRPSyntaxError
 from msrplib.identifiers import new_session_id
 
-__all__ = ['DEFAULT_PORT', 'MSRPURI', 'format_path', 'parse_path']
+__all__ = ["DEFAULT_PORT", "MSRPURI", "format_path", "parse_path"]
 
 DEFAULT_PORT = 2855
 """RFC 4975 15.4: the port of a URI that names none."""
@@ -19,20 +19,20 @@ DEFAULT_PORT = 2855
 MAX_PATH_LENGTH = 16
 """URIs in one path; a real one has at most a relay or two for each side."""
 
-_UNRESERVED = r'A-Za-z0-9\-._~'
+_UNRESERVED = r"A-Za-z0-9\-._~"
 _URI = re.compile(
-    r'(?P<scheme>msrps?)://'
+    r"(?P<scheme>msrps?)://"
     rf"(?:(?P<user>[{_UNRESERVED}!$&'()*+,;=:%]*)@)?"
-    rf'(?P<host>\[[0-9A-Fa-f:.]+\]|[{_UNRESERVED}]+)'
-    r'(?::(?P<port>[0-9]{1,5}))?'
-    rf'(?:/(?P<session_id>[{_UNRESERVED}+=/]+))?'
-    r';(?P<transport>[A-Za-z0-9]+)'
-    r'(?P<parameters>(?:;[^\s;=]+(?:=[^\s;]*)?)*)',
+    rf"(?P<host>\[[0-9A-Fa-f:.]+\]|[{_UNRESERVED}]+)"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    rf"(?:/(?P<session_id>[{_UNRESERVED}+=/]+))?"
+    r";(?P<transport>[A-Za-z0-9]+)"
+    r"(?P<parameters>(?:;[^\s;=]+(?:=[^\s;]*)?)*)",
     re.IGNORECASE,
 )
-_SESSION_ID = re.compile(rf'[{_UNRESERVED}+=/]+')
-_HOST = re.compile(rf'[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|[{_UNRESERVED}]+')
-_TOKEN = re.compile(r'[A-Za-z0-9]+')
+_SESSION_ID = re.compile(rf"[{_UNRESERVED}+=/]+")
+_HOST = re.compile(rf"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|[{_UNRESERVED}]+")
+_TOKEN = re.compile(r"[A-Za-z0-9]+")
 
 Parameters = tuple[tuple[str, str | None], ...]
 
@@ -56,31 +56,29 @@ class MSRPURI:
     port: int | None = None
     session_id: str | None = None
     secure: bool = False
-    transport: str = 'tcp'
+    transport: str = "tcp"
     user: str | None = None
     parameters: Parameters = ()
     _key: tuple[object, ...] = field(init=False, repr=False, default=())
 
     def __post_init__(self) -> None:
         if isinstance(self.parameters, Mapping):
-            object.__setattr__(self, 'parameters', tuple(self.parameters.items()))
+            object.__setattr__(self, "parameters", tuple(self.parameters.items()))
         if self.port is not None and not 0 <= self.port <= 65535:
-            raise MSRPSyntaxError(f'port of an MSRP URI out of range: {self.port}')
+            raise MSRPSyntaxError(f"port of an MSRP URI out of range: {self.port}")
         if not _HOST.fullmatch(self.host):
-            raise MSRPSyntaxError(f'not a host of an MSRP URI: {self.host!r}')
+            raise MSRPSyntaxError(f"not a host of an MSRP URI: {self.host!r}")
         if self.session_id is not None and not _SESSION_ID.fullmatch(self.session_id):
-            raise MSRPSyntaxError('the session id of an MSRP URI has characters that it cannot have')
+            raise MSRPSyntaxError("the session id of an MSRP URI has characters that it cannot have")
         if not _TOKEN.fullmatch(self.transport):
-            raise MSRPSyntaxError(f'not a transport of an MSRP URI: {self.transport!r}')
+            raise MSRPSyntaxError(f"not a transport of an MSRP URI: {self.transport!r}")
         host = self.host.lower()
-        if ':' in host:
+        if ":" in host:
             try:
                 host = ip_address(host).compressed
             except ValueError:
-                raise MSRPSyntaxError(f'not an IPv6 address: {self.host!r}') from None
-        object.__setattr__(
-            self, '_key', (self.secure, host, self.port, self.session_id, self.transport.lower())
-        )
+                raise MSRPSyntaxError(f"not an IPv6 address: {self.host!r}") from None
+        object.__setattr__(self, "_key", (self.secure, host, self.port, self.session_id, self.transport.lower()))
 
     @classmethod
     def parse(cls, text: str) -> MSRPURI:
@@ -96,17 +94,17 @@ class MSRPURI:
         return cls(host, port, new_session_id(), secure)
 
     def __str__(self) -> str:
-        text = f'{"msrps" if self.secure else "msrp"}://'
+        text = f"{'msrps' if self.secure else 'msrp'}://"
         if self.user is not None:
-            text += f'{self.user}@'
-        text += f'[{self.host}]' if ':' in self.host else self.host
+            text += f"{self.user}@"
+        text += f"[{self.host}]" if ":" in self.host else self.host
         if self.port is not None:
-            text += f':{self.port}'
+            text += f":{self.port}"
         if self.session_id is not None:
-            text += f'/{self.session_id}'
-        text += f';{self.transport}'
+            text += f"/{self.session_id}"
+        text += f";{self.transport}"
         for name, value in self.parameters:
-            text += f';{name}' if value is None else f';{name}={value}'
+            text += f";{name}" if value is None else f";{name}={value}"
         return text
 
     def __eq__(self, other: object) -> bool:
@@ -124,19 +122,19 @@ class MSRPURI:
 def _parse_uri(text: str) -> MSRPURI:
     match = _URI.fullmatch(text)
     if match is None:
-        raise MSRPSyntaxError(f'not an MSRP URI: {text[:100]!r}')
+        raise MSRPSyntaxError(f"not an MSRP URI: {text[:100]!r}")
     parameters: list[tuple[str, str | None]] = []
-    for parameter in match['parameters'].split(';')[1:]:
-        name, separator, value = parameter.partition('=')
+    for parameter in match["parameters"].split(";")[1:]:
+        name, separator, value = parameter.partition("=")
         parameters.append((name, value if separator else None))
-    port = match['port']
+    port = match["port"]
     return MSRPURI(
-        match['host'].strip('[]'),
+        match["host"].strip("[]"),
         int(port) if port is not None else None,
-        match['session_id'],
-        len(match['scheme']) == 5,
-        match['transport'],
-        match['user'],
+        match["session_id"],
+        len(match["scheme"]) == 5,
+        match["transport"],
+        match["user"],
         tuple(parameters),
     )
 
@@ -148,12 +146,12 @@ def parse_path(text: str) -> tuple[MSRPURI, ...]:
     """
     parts = text.split(None, MAX_PATH_LENGTH)
     if not parts:
-        raise MSRPSyntaxError('the path has no URI')
+        raise MSRPSyntaxError("the path has no URI")
     if len(parts) > MAX_PATH_LENGTH:
-        raise MSRPSyntaxError(f'the path has more than {MAX_PATH_LENGTH} URIs')
+        raise MSRPSyntaxError(f"the path has more than {MAX_PATH_LENGTH} URIs")
     return tuple([_parse_uri(part) for part in parts])
 
 
 def format_path(path: Iterable[MSRPURI]) -> str:
     """The text of a path, as in a header or in `a=path:`."""
-    return ' '.join([str(uri) for uri in path])
+    return " ".join([str(uri) for uri in path])

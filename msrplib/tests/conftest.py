@@ -12,9 +12,9 @@ import pytest
 
 # Run from the root of the repository, pytest names this file msrplib.tests.conftest after its folders, and makes a
 # namespace package `msrplib` of the folder of the distribution, which hides the package of that name.
-if getattr(sys.modules.get('msrplib'), '__file__', None) is None:
-    sys.modules.pop('msrplib', None)
-    importlib.import_module('msrplib')
+if getattr(sys.modules.get("msrplib"), "__file__", None) is None:
+    sys.modules.pop("msrplib", None)
+    importlib.import_module("msrplib")
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
@@ -126,7 +126,7 @@ class MemoryPort:
         self.factory = factory
 
     def getHost(self) -> IPv4Address:
-        return IPv4Address('TCP', '10.0.0.1', self.number)
+        return IPv4Address("TCP", "10.0.0.1", self.number)
 
     def stopListening(self) -> None:
         del self.reactor.ports[self.number]
@@ -141,16 +141,14 @@ class MemoryReactor(Clock):
         self.sockets: list[MemorySocket] = []
         self.next_port = 40000
 
-    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = '') -> MemoryPort:
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> MemoryPort:
         if not port:
             self.next_port += 1
             port = self.next_port
         listening = self.ports[port] = MemoryPort(self, port, factory)
         return listening
 
-    def connectTCP(
-        self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None
-    ) -> Any:
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:
         connector = MemoryConnecting()
         if port not in self.ports:
             refused = as_failure(cast(Any, ConnectionRefusedError)())
@@ -163,7 +161,7 @@ class MemoryReactor(Clock):
         if not connector.is_wanted:
             return
         self.next_port += 1
-        here = IPv4Address('TCP', '10.0.0.2', self.next_port)
+        here = IPv4Address("TCP", "10.0.0.2", self.next_port)
         there = self.ports[port].getHost()
         client, server = MemorySocket(self, here, there), MemorySocket(self, there, here)
         client.peer, server.peer = server, client
@@ -185,7 +183,7 @@ class MemoryReactor(Clock):
                 self.advance(0)
                 if not sum([socket.step() for socket in self.sockets]):
                     return
-        raise AssertionError('it does not settle')
+        raise AssertionError("it does not settle")
 
     def pass_time(self, seconds: float) -> None:
         self.advance(seconds)
@@ -216,30 +214,30 @@ class Recorder(SessionHandler):
         self.verdict: Refusal | None = None
 
     def message_started(self, session: MSRPSession, chunk: MSRPData) -> Refusal | MessageSink | None:
-        self.events.append(('started', chunk.message_id))
+        self.events.append(("started", chunk.message_id))
         return self.decide(chunk)
 
     def message_received(self, session: MSRPSession, message: IncomingMessage) -> Refusal | None:
-        self.events.append(('received', message.message_id))
+        self.events.append(("received", message.message_id))
         self.messages.append(message)
         return self.verdict
 
     def message_sent(self, session: MSRPSession, outgoing: OutgoingMessage, chunk: MSRPData) -> None:
-        self.events.append(('sent', outgoing.message_id))
+        self.events.append(("sent", outgoing.message_id))
         self.sent.append((outgoing.message_id, chunk))
 
     def message_accepted(self, session: MSRPSession, outgoing: OutgoingMessage) -> None:
-        self.events.append(('accepted', outgoing.message_id))
+        self.events.append(("accepted", outgoing.message_id))
         self.accepted.append(outgoing.message_id)
 
     def message_delivered(self, session: MSRPSession, outgoing: OutgoingMessage, report: MSRPData) -> None:
-        self.events.append(('delivered', outgoing.message_id))
+        self.events.append(("delivered", outgoing.message_id))
         self.delivered.append(outgoing.message_id)
 
     def message_failed(
         self, session: MSRPSession, outgoing: OutgoingMessage, code: int, reason: str, chunk: MSRPData | None
     ) -> None:
-        self.events.append(('failed', outgoing.message_id))
+        self.events.append(("failed", outgoing.message_id))
         self.failures.append((outgoing.message_id, code, reason, chunk))
 
     def request_received(self, session: MSRPSession, chunk: MSRPData) -> None:
@@ -249,7 +247,7 @@ class Recorder(SessionHandler):
         self.reports.append(report)
 
     def session_closed(self, session: MSRPSession, reason: Failure | None) -> None:
-        self.events.append(('closed',))
+        self.events.append(("closed",))
         self.closed.append(reason)
 
 
@@ -283,13 +281,13 @@ class Pair:
     def __init__(self, reactor: MemoryReactor, limits: Limits | None = None, **transport: Any) -> None:
         self.reactor = reactor
         self.limits = limits or Limits()
-        self.listener = MSRPListener(reactor, '10.0.0.1', limits=self.limits, **transport)
+        self.listener = MSRPListener(reactor, "10.0.0.1", limits=self.limits, **transport)
         self.listener.start()
         self.connector = MSRPConnector(reactor, limits=self.limits, **transport)
         self.passive_handler = Recorder()
         self.active_handler = Recorder()
         self.passive = MSRPSession(self.listener.new_uri(), (), self.passive_handler, self.limits)
-        uri = self.connector.new_uri('10.0.0.2')
+        uri = self.connector.new_uri("10.0.0.2")
         self.active = MSRPSession(uri, self.passive.local_path, self.active_handler, self.limits)
         self.passive.remote_path = self.active.local_path
 
@@ -316,11 +314,11 @@ class RawPeer:
 
     def __init__(self, reactor: MemoryReactor, listener: MSRPListener) -> None:
         self.reactor = reactor
-        self.received = b''
+        self.received = b""
         self.is_lost = False
         self.socket: Any = None
         factory = self
-        reactor.connectTCP('10.0.0.1', listener.port, factory)
+        reactor.connectTCP("10.0.0.1", listener.port, factory)
         reactor.settle()
 
     def buildProtocol(self, address: Any) -> RawPeer:
@@ -342,7 +340,7 @@ class RawPeer:
 
     def hear(self) -> bytes:
         self.reactor.settle()
-        received, self.received = self.received, b''
+        received, self.received = self.received, b""
         return received
 
 
@@ -380,16 +378,16 @@ class Stage:
 
     def __init__(self, reactor: MemoryReactor, limits: Limits | None = None) -> None:
         self.reactor = reactor
-        self.listener = MSRPListener(reactor, '10.0.0.1', limits=limits)
+        self.listener = MSRPListener(reactor, "10.0.0.1", limits=limits)
         self.listener.start()
         self.handler = Recorder()
         uri = self.listener.new_uri()
         self.to_path = str(uri)
-        self.from_path = 'msrp://10.0.0.2:9/peer;tcp'
+        self.from_path = "msrp://10.0.0.2:9/peer;tcp"
         self.session = MSRPSession(uri, (), self.handler, limits)
         self.listener.expect(self.session).addErrback(lambda failure: None)
         self.peer = RawPeer(reactor, self.listener)
-        self.bound = self.send('bind', '')
+        self.bound = self.send("bind", "")
         self.handler.requests.clear()
 
     def chunk(
@@ -397,21 +395,21 @@ class Stage:
         transaction_id: str,
         extra: str,
         body: bytes | None = None,
-        flag: str = '$',
-        method: str = 'SEND',
+        flag: str = "$",
+        method: str = "SEND",
         to_path: str | None = None,
     ) -> bytes:
         """A request. `extra` are header lines, without the last line end."""
-        head = f'MSRP {transaction_id} {method}\r\nTo-Path: {to_path or self.to_path}\r\n'
-        head += f'From-Path: {self.from_path}\r\n'
-        if 'Message-ID' not in extra:
-            head += f'Message-ID: m-{transaction_id}\r\n'
+        head = f"MSRP {transaction_id} {method}\r\nTo-Path: {to_path or self.to_path}\r\n"
+        head += f"From-Path: {self.from_path}\r\n"
+        if "Message-ID" not in extra:
+            head += f"Message-ID: m-{transaction_id}\r\n"
         if extra:
-            head += f'{extra}\r\n'
+            head += f"{extra}\r\n"
         text = head.encode()
         if body is not None:
-            text += b'\r\n' + body + b'\r\n'
-        return text + f'-------{transaction_id}{flag}\r\n'.encode()
+            text += b"\r\n" + body + b"\r\n"
+        return text + f"-------{transaction_id}{flag}\r\n".encode()
 
     def send(self, *arguments: Any, **named: Any) -> bytes:
         return self.peer.say(self.chunk(*arguments, **named))

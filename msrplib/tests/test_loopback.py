@@ -15,7 +15,7 @@ from msrplib.tls import make_self_signed
 from msrplib.transport import MSRPConnector, MSRPListener
 
 TIMEOUT = 30.0
-pytestmark = pytest.mark.filterwarnings('ignore:Passing pyOpenSSL')  # Twisted does
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # Twisted does
 
 
 def run(scenario: Any) -> Any:
@@ -33,7 +33,7 @@ def run(scenario: Any) -> Any:
     reactor.run(installSignalHandlers=False)
     for each in reactor.getDelayedCalls():
         each.cancel()
-    if hasattr(outcome[0], 'raiseException'):
+    if hasattr(outcome[0], "raiseException"):
         outcome[0].raiseException()
     return outcome[0]
 
@@ -52,8 +52,8 @@ def until(reactor: Any, true: Any) -> Deferred[None]:
     return done
 
 
-async def bind(reactor: Any, recorder: Any, secure: bool, interface: str = '127.0.0.1') -> Any:
-    alice, bob = (make_self_signed('alice'), make_self_signed('bob')) if secure else (None, None)
+async def bind(reactor: Any, recorder: Any, secure: bool, interface: str = "127.0.0.1") -> Any:
+    alice, bob = (make_self_signed("alice"), make_self_signed("bob")) if secure else (None, None)
     limits = Limits()
     listener = MSRPListener(reactor, interface, tls=bob, limits=limits)
     listener.start()
@@ -77,7 +77,7 @@ async def finish(reactor: Any, listener: MSRPListener, active: MSRPSession, pass
     await listener.stop()
 
 
-@pytest.mark.parametrize('secure', [False, True])
+@pytest.mark.parametrize("secure", [False, True])
 def test_conversation(make_recorder: Any, make_sink: Any, secure: bool) -> None:
     """RFC 4975: messages both ways, a large one with small ones amid it, over TCP and TLS; then the end."""
     content = os.urandom(20_000_000)
@@ -85,11 +85,11 @@ def test_conversation(make_recorder: Any, make_sink: Any, secure: bool) -> None:
 
     async def scenario(reactor: Any) -> None:
         listener, active, passive = await bind(reactor, make_recorder, secure)
-        passive.handler.decide = lambda chunk: sink if chunk.content_type == 'large/file' else None
-        large = active.send_message(content, 'large/file', success_report='yes')
+        passive.handler.decide = lambda chunk: sink if chunk.content_type == "large/file" else None
+        large = active.send_message(content, "large/file", success_report="yes")
         for number in range(200):
-            active.send_message(b'%d' % number, 'text/plain', success_report='yes')
-            passive.send_message(b'%d' % number, 'text/plain', success_report='yes')
+            active.send_message(b"%d" % number, "text/plain", success_report="yes")
+            passive.send_message(b"%d" % number, "text/plain", success_report="yes")
         await until(reactor, lambda: len(active.handler.delivered) == 201)
         await until(reactor, lambda: len(passive.handler.delivered) == 200)
         for handler in (active.handler, passive.handler):
@@ -117,10 +117,10 @@ def test_large_message_does_not_block(make_recorder: Any, make_sink: Any) -> Non
     async def scenario(reactor: Any) -> None:
         listener, active, passive = await bind(reactor, make_recorder, False)
         passive.handler.decide = lambda chunk: Nowhere() if chunk.byte_range.total > 1000 else None
-        large = active.send_message(Zeros(), 'large/file', size=200_000_000, failure_report='no')
+        large = active.send_message(Zeros(), "large/file", size=200_000_000, failure_report="no")
         for number in range(5):
             started = reactor.seconds()
-            active.send_message(b'Hi', 'text/plain', success_report='yes')
+            active.send_message(b"Hi", "text/plain", success_report="yes")
             await until(reactor, lambda number=number: len(active.handler.delivered) > number)
             assert reactor.seconds() - started < 0.5
         assert large.sent > 0
@@ -134,11 +134,11 @@ def test_ipv6(make_recorder: Any) -> None:
 
     async def scenario(reactor: Any) -> None:
         try:
-            listener, active, passive = await bind(reactor, make_recorder, False, '::1')
+            listener, active, passive = await bind(reactor, make_recorder, False, "::1")
         except OSError:
             return
-        assert active.remote_address == f'[::1]:{listener.port}'
-        active.send_message(b'Hi', 'text/plain', success_report='yes')
+        assert active.remote_address == f"[::1]:{listener.port}"
+        active.send_message(b"Hi", "text/plain", success_report="yes")
         await until(reactor, lambda: active.handler.delivered)
         await finish(reactor, listener, active, passive)
 
@@ -150,9 +150,9 @@ def test_port_in_use() -> None:
     from twisted.internet.error import CannotListenError
 
     async def scenario(reactor: Any) -> None:
-        first = MSRPListener(reactor, '127.0.0.1')
+        first = MSRPListener(reactor, "127.0.0.1")
         first.start()
-        second = MSRPListener(reactor, '127.0.0.1', first.port)
+        second = MSRPListener(reactor, "127.0.0.1", first.port)
         with pytest.raises(CannotListenError):
             second.start()
         await first.stop()
@@ -170,7 +170,7 @@ def test_peer_is_killed(make_recorder: Any) -> None:
         listener, active, passive = await bind(reactor, make_recorder, False)
         active._connection.transport.abortConnection()
         await until(reactor, lambda: passive.handler.closed and active.handler.closed)
-        assert passive.handler.closed[0].type.__name__ == 'ConnectionClosedError'
+        assert passive.handler.closed[0].type.__name__ == "ConnectionClosedError"
         await listener.stop()
 
     run(scenario)

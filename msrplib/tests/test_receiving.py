@@ -11,193 +11,191 @@ from msrplib.handler import Refusal
 from msrplib.limits import Limits
 from msrplib.receiving import MAX_REFUSED
 
-TEXT = 'Content-Type: text/plain'
+TEXT = "Content-Type: text/plain"
 
 
 def codes(octets: bytes) -> list[tuple[str, str]]:
     """Transaction ids and codes of the responses, and methods of the requests, in order."""
-    lines = [line.split(b' ') for line in octets.split(b'\r\n') if line.startswith(b'MSRP ')]
+    lines = [line.split(b" ") for line in octets.split(b"\r\n") if line.startswith(b"MSRP ")]
     return [(line[1].decode(), line[2].decode()) for line in lines]
 
 
 def test_empty_send(stage: Any) -> None:
     """RFC 4975 5.4: a SEND without a body binds the session and is no message."""
-    assert codes(stage.bound) == [('bind', '200')]
+    assert codes(stage.bound) == [("bind", "200")]
     assert stage.session.is_bound
     assert stage.handler.events == []
-    assert codes(stage.send('again', '')) == [('again', '200')]
+    assert codes(stage.send("again", "")) == [("again", "200")]
 
 
 def test_response_and_report(stage: Any) -> None:
     """RFC 4975 7.1.2, 7.2: a response goes one hop back, a report all the way; each with the right headers."""
-    stage.from_path = 'msrp://relay:2855/x;tcp msrp://10.0.0.2:9/peer;tcp'
-    received = stage.send('abcd', f'Byte-Range: 1-2/2\r\nSuccess-Report: yes\r\n{TEXT}', b'Hi').decode()
-    response, report = received.split('-------abcd$\r\n')
-    assert response == (
-        'MSRP abcd 200 OK\r\nTo-Path: msrp://relay:2855/x;tcp\r\n' f'From-Path: {stage.to_path}\r\n'
-    )
+    stage.from_path = "msrp://relay:2855/x;tcp msrp://10.0.0.2:9/peer;tcp"
+    received = stage.send("abcd", f"Byte-Range: 1-2/2\r\nSuccess-Report: yes\r\n{TEXT}", b"Hi").decode()
+    response, report = received.split("-------abcd$\r\n")
+    assert response == (f"MSRP abcd 200 OK\r\nTo-Path: msrp://relay:2855/x;tcp\r\nFrom-Path: {stage.to_path}\r\n")
     transaction_id = report.split()[1]
     assert report == (
-        f'MSRP {transaction_id} REPORT\r\nTo-Path: {stage.from_path}\r\nFrom-Path: {stage.to_path}\r\n'
-        'Message-ID: m-abcd\r\nByte-Range: 1-2/2\r\nStatus: 000 200 OK\r\n'
-        f'-------{transaction_id}$\r\n'
+        f"MSRP {transaction_id} REPORT\r\nTo-Path: {stage.from_path}\r\nFrom-Path: {stage.to_path}\r\n"
+        "Message-ID: m-abcd\r\nByte-Range: 1-2/2\r\nStatus: 000 200 OK\r\n"
+        f"-------{transaction_id}$\r\n"
     )
 
 
-@pytest.mark.parametrize('failure_report', ['yes', 'no', 'partial', 'nonsense'])
+@pytest.mark.parametrize("failure_report", ["yes", "no", "partial", "nonsense"])
 def test_failure_report(stage: Any, failure_report: str) -> None:
     """RFC 4975 7.2: 'no' silences every response, 'partial' those that say 200."""
-    stage.handler.decide = lambda chunk: Refusal(415) if chunk.content_type == 'bad/type' else None
-    good = stage.send('good', f'Failure-Report: {failure_report}\r\n{TEXT}', b'Hi')
-    bad = stage.send('badd', f'Failure-Report: {failure_report}\r\nContent-Type: bad/type', b'Hi')
-    assert codes(good) == ([('good', '200')] if failure_report in ('yes', 'nonsense') else [])
-    assert codes(bad) == ([('badd', '415')] if failure_report != 'no' else [])
+    stage.handler.decide = lambda chunk: Refusal(415) if chunk.content_type == "bad/type" else None
+    good = stage.send("good", f"Failure-Report: {failure_report}\r\n{TEXT}", b"Hi")
+    bad = stage.send("badd", f"Failure-Report: {failure_report}\r\nContent-Type: bad/type", b"Hi")
+    assert codes(good) == ([("good", "200")] if failure_report in ("yes", "nonsense") else [])
+    assert codes(bad) == ([("badd", "415")] if failure_report != "no" else [])
 
 
 @pytest.mark.parametrize(
-    ('extra', 'body'),
+    ("extra", "body"),
     [
-        ('Message-ID: \r\n' + TEXT, b'Hi'),
-        ('X-A: b', b'Hi'),
-        (TEXT + '\r\n' + TEXT, b'Hi'),
-        ('no colon\r\n' + TEXT, b'Hi'),
-        ('Byte-Range: 3-1/9\r\n' + TEXT, b'Hi'),
-        ('Byte-Range: 1-2/1\r\n' + TEXT, b'Hi'),
-        ('Byte-Range: 1-1/9\r\n' + TEXT, b'Hi'),
-        ('Byte-Range: 1-2/9\r\n' + TEXT, b'Hi'),
-        ('Byte-Range: 10-*/10\r\n' + TEXT, b'Hi'),
-        ('Byte-Range: bad\r\n' + TEXT, b'Hi'),
+        ("Message-ID: \r\n" + TEXT, b"Hi"),
+        ("X-A: b", b"Hi"),
+        (TEXT + "\r\n" + TEXT, b"Hi"),
+        ("no colon\r\n" + TEXT, b"Hi"),
+        ("Byte-Range: 3-1/9\r\n" + TEXT, b"Hi"),
+        ("Byte-Range: 1-2/1\r\n" + TEXT, b"Hi"),
+        ("Byte-Range: 1-1/9\r\n" + TEXT, b"Hi"),
+        ("Byte-Range: 1-2/9\r\n" + TEXT, b"Hi"),
+        ("Byte-Range: 10-*/10\r\n" + TEXT, b"Hi"),
+        ("Byte-Range: bad\r\n" + TEXT, b"Hi"),
     ],
 )
 def test_unintelligible(stage: Any, extra: str, body: bytes) -> None:
     """RFC 4975 10.2: 400, and the session goes on."""
-    assert codes(stage.send('badd', extra, body)) == [('badd', '400')]
+    assert codes(stage.send("badd", extra, body)) == [("badd", "400")]
     assert stage.handler.messages == []
-    assert codes(stage.send('good', TEXT, b'Hi')) == [('good', '200')]
+    assert codes(stage.send("good", TEXT, b"Hi")) == [("good", "200")]
 
 
-@pytest.mark.parametrize('wrong', ['msrp://10.0.0.1:1/nobody;tcp', 'nonsense', 'msrp://a:1/a;tcp msrp://b:2/b;tcp'])
+@pytest.mark.parametrize("wrong", ["msrp://10.0.0.1:1/nobody;tcp", "nonsense", "msrp://a:1/a;tcp msrp://b:2/b;tcp"])
 def test_wrong_to_path(stage: Any, wrong: str) -> None:
     """RFC 4975 10.8: 481, also on a connection with a session; what can't be read is 400."""
-    expected = '400' if wrong == 'nonsense' else '481'
-    assert codes(stage.send('abcd', TEXT, b'Hi', to_path=wrong)) == [('abcd', expected)]
-    assert codes(stage.send('abce', f'{TEXT}\r\nFailure-Report: no', b'Hi', to_path=wrong)) == []
-    assert codes(stage.send('abcf', 'Status: 000 200 OK', method='REPORT', to_path=wrong)) == []
+    expected = "400" if wrong == "nonsense" else "481"
+    assert codes(stage.send("abcd", TEXT, b"Hi", to_path=wrong)) == [("abcd", expected)]
+    assert codes(stage.send("abce", f"{TEXT}\r\nFailure-Report: no", b"Hi", to_path=wrong)) == []
+    assert codes(stage.send("abcf", "Status: 000 200 OK", method="REPORT", to_path=wrong)) == []
     assert stage.handler.messages == []
-    long = stage.chunk('long', f'Byte-Range: 1-*/9000000\r\n{TEXT}', b'x' * 200_000, to_path=wrong)
-    assert codes(stage.peer.say(long)) == [('long', expected)]
+    long = stage.chunk("long", f"Byte-Range: 1-*/9000000\r\n{TEXT}", b"x" * 200_000, to_path=wrong)
+    assert codes(stage.peer.say(long)) == [("long", expected)]
 
 
 def test_without_paths(stage: Any) -> None:
     """A request that can't be answered is dropped, and the connection stays."""
-    assert stage.peer.say(b'MSRP abcd SEND\r\nMessage-ID: 1\r\n-------abcd$\r\n') == b''
-    assert stage.peer.say(b'MSRP abcd SEND\r\nTo-Path: x\r\n-------abcd$\r\n') == b''
-    assert codes(stage.send('good', TEXT, b'Hi')) == [('good', '200')]
+    assert stage.peer.say(b"MSRP abcd SEND\r\nMessage-ID: 1\r\n-------abcd$\r\n") == b""
+    assert stage.peer.say(b"MSRP abcd SEND\r\nTo-Path: x\r\n-------abcd$\r\n") == b""
+    assert codes(stage.send("good", TEXT, b"Hi")) == [("good", "200")]
 
 
 def test_same_uri_spelt_otherwise(stage: Any) -> None:
     """RFC 4975 6.1: the To-Path is compared as a URI, not as text."""
-    other = stage.to_path.replace('msrp://', 'MSRP://me@').replace(';tcp', ';TCP;x=y')
-    assert codes(stage.send('abcd', TEXT, b'Hi', to_path=other)) == [('abcd', '200')]
+    other = stage.to_path.replace("msrp://", "MSRP://me@").replace(";tcp", ";TCP;x=y")
+    assert codes(stage.send("abcd", TEXT, b"Hi", to_path=other)) == [("abcd", "200")]
     assert len(stage.handler.messages) == 1
 
 
 def test_unknown_method(stage: Any) -> None:
     """RFC 4975 10.9: 501."""
-    assert codes(stage.send('abcd', 'Use-Nickname: "x"', method='NICKNAME')) == [('abcd', '501')]
+    assert codes(stage.send("abcd", 'Use-Nickname: "x"', method="NICKNAME")) == [("abcd", "501")]
 
 
 def test_report_for_nothing(stage: Any) -> None:
     """RFC 4975 7.3.2: a REPORT never gets a response, whatever it is for."""
-    for extra in ('Status: 000 200 OK', 'Status: bad', '', 'Byte-Range: bad\r\nStatus: 000 400 x'):
-        assert stage.send('abcd', extra, method='REPORT') == b''
+    for extra in ("Status: 000 200 OK", "Status: bad", "", "Byte-Range: bad\r\nStatus: 000 400 x"):
+        assert stage.send("abcd", extra, method="REPORT") == b""
     assert stage.handler.reports == []
 
 
 def test_bad_report_for_something(stage: Any) -> None:
     """A REPORT that can't be read is dropped; the next one counts."""
     stage.session.remote_path = ()
-    stage.session.send_message(b'Hi', 'a/b', message_id='mine', success_report='yes', failure_report='no')
+    stage.session.send_message(b"Hi", "a/b", message_id="mine", success_report="yes", failure_report="no")
     from msrplib.uri import parse_path
 
     stage.session.remote_path = parse_path(stage.from_path)
-    assert b'Message-ID: mine' in stage.peer.hear()
-    for extra in ('Status: no', 'Byte-Range: 9-1/2\r\nStatus: 000 200 OK', 'Byte-Range: 1-1/2\r\nStatus: 000 200'):
-        stage.send('abcd', f'Message-ID: mine\r\n{extra}', method='REPORT')
+    assert b"Message-ID: mine" in stage.peer.hear()
+    for extra in ("Status: no", "Byte-Range: 9-1/2\r\nStatus: 000 200 OK", "Byte-Range: 1-1/2\r\nStatus: 000 200"):
+        stage.send("abcd", f"Message-ID: mine\r\n{extra}", method="REPORT")
         assert stage.handler.delivered == []
-    stage.send('abcd', 'Message-ID: mine\r\nStatus: 000 200 OK', method='REPORT')
-    assert stage.handler.delivered == ['mine']
+    stage.send("abcd", "Message-ID: mine\r\nStatus: 000 200 OK", method="REPORT")
+    assert stage.handler.delivered == ["mine"]
 
 
 def test_response_to_nothing(stage: Any) -> None:
     """A response that nobody waits for is dropped."""
-    assert stage.peer.say(b'MSRP abcd 200 OK\r\nTo-Path: x\r\n-------abcd$\r\n') == b''
-    assert stage.peer.say(b'MSRP abcd 413\r\n-------abcd$\r\n') == b''
-    assert codes(stage.send('good', TEXT, b'Hi')) == [('good', '200')]
+    assert stage.peer.say(b"MSRP abcd 200 OK\r\nTo-Path: x\r\n-------abcd$\r\n") == b""
+    assert stage.peer.say(b"MSRP abcd 413\r\n-------abcd$\r\n") == b""
+    assert codes(stage.send("good", TEXT, b"Hi")) == [("good", "200")]
 
 
 def test_chunks_of_two_messages(stage: Any) -> None:
     """RFC 4975 5.1: a message amid another, chunk by chunk; a response to each, one report a message."""
-    one = f'Message-ID: one\r\nSuccess-Report: yes\r\n{TEXT}\r\nByte-Range: '
-    two = f'Message-ID: two\r\nSuccess-Report: yes\r\n{TEXT}\r\nByte-Range: '
-    assert codes(stage.send('aaa1', one + '1-*/6', b'abc', '+')) == [('aaa1', '200')]
-    assert [code for _, code in codes(stage.send('bbb1', two + '1-2/2', b'Hi'))] == ['200', 'REPORT']
-    assert [code for _, code in codes(stage.send('aaa2', one + '4-6/6', b'def'))] == ['200', 'REPORT']
+    one = f"Message-ID: one\r\nSuccess-Report: yes\r\n{TEXT}\r\nByte-Range: "
+    two = f"Message-ID: two\r\nSuccess-Report: yes\r\n{TEXT}\r\nByte-Range: "
+    assert codes(stage.send("aaa1", one + "1-*/6", b"abc", "+")) == [("aaa1", "200")]
+    assert [code for _, code in codes(stage.send("bbb1", two + "1-2/2", b"Hi"))] == ["200", "REPORT"]
+    assert [code for _, code in codes(stage.send("aaa2", one + "4-6/6", b"def"))] == ["200", "REPORT"]
     assert [(message.message_id, message.content) for message in stage.handler.messages] == [
-        ('two', b'Hi'),
-        ('one', b'abcdef'),
+        ("two", b"Hi"),
+        ("one", b"abcdef"),
     ]
-    assert stage.handler.messages[1].last_chunk.transaction_id == 'aaa2'
+    assert stage.handler.messages[1].last_chunk.transaction_id == "aaa2"
 
 
 def test_contradicting_chunks(stage: Any) -> None:
     """RFC 4975 10.2: the message is given up with 400, once; its further chunks get the same, then the id is free."""
-    extra = f'Message-ID: one\r\n{TEXT}\r\nByte-Range: '
-    stage.send('aaa1', extra + '1-*/6', b'abc', '+')
-    assert codes(stage.send('aaa2', extra + '4-*/7', b'd', '+')) == [('aaa2', '400')]
-    assert codes(stage.send('aaa3', extra + '5-*/6', b'e', '+')) == [('aaa3', '400')]
-    assert codes(stage.send('aaa4', extra + '6-*/6', b'f')) == [('aaa4', '400')]
-    assert codes(stage.send('aaa5', extra + '1-3/3', b'new')) == [('aaa5', '200')]
-    assert [message.content for message in stage.handler.messages] == [b'new']
+    extra = f"Message-ID: one\r\n{TEXT}\r\nByte-Range: "
+    stage.send("aaa1", extra + "1-*/6", b"abc", "+")
+    assert codes(stage.send("aaa2", extra + "4-*/7", b"d", "+")) == [("aaa2", "400")]
+    assert codes(stage.send("aaa3", extra + "5-*/6", b"e", "+")) == [("aaa3", "400")]
+    assert codes(stage.send("aaa4", extra + "6-*/6", b"f")) == [("aaa4", "400")]
+    assert codes(stage.send("aaa5", extra + "1-3/3", b"new")) == [("aaa5", "200")]
+    assert [message.content for message in stage.handler.messages] == [b"new"]
 
 
 def test_later_chunk_without_range(stage: Any) -> None:
     """RFC 4975 7.1.1: every chunk but the first must have a Byte-Range."""
-    stage.send('aaa1', f'Message-ID: one\r\n{TEXT}', b'abc', '+')
-    assert codes(stage.send('aaa2', f'Message-ID: one\r\n{TEXT}', b'abc', '$')) == [('aaa2', '400')]
+    stage.send("aaa1", f"Message-ID: one\r\n{TEXT}", b"abc", "+")
+    assert codes(stage.send("aaa2", f"Message-ID: one\r\n{TEXT}", b"abc", "$")) == [("aaa2", "400")]
 
 
 def test_given_up_by_the_sender(stage: Any, make_sink: Any) -> None:
     """RFC 4975 7.1: '#' ends a message, also one that was not begun."""
     sink = make_sink()
     stage.handler.decide = lambda chunk: sink
-    stage.send('aaa1', f'Message-ID: one\r\n{TEXT}\r\nByte-Range: 1-*/9', b'abc', '+')
-    assert codes(stage.send('aaa2', 'Message-ID: one\r\nByte-Range: 4-3/9', None, '#')) == [('aaa2', '200')]
-    assert sink.aborted == 'the sender gave the message up'
-    assert codes(stage.send('aaa3', f'Message-ID: two\r\n{TEXT}', b'abc', '#')) == [('aaa3', '200')]
+    stage.send("aaa1", f"Message-ID: one\r\n{TEXT}\r\nByte-Range: 1-*/9", b"abc", "+")
+    assert codes(stage.send("aaa2", "Message-ID: one\r\nByte-Range: 4-3/9", None, "#")) == [("aaa2", "200")]
+    assert sink.aborted == "the sender gave the message up"
+    assert codes(stage.send("aaa3", f"Message-ID: two\r\n{TEXT}", b"abc", "#")) == [("aaa3", "200")]
     assert stage.handler.messages == []
 
 
 def test_refused_in_the_middle(stage: Any) -> None:
     """RFC 4975 10.5: 413 comes before the end of the chunk; the rest is dropped; the next message is received."""
-    stage.handler.decide = lambda chunk: Refusal(413) if chunk.message_id == 'one' else None
-    whole = stage.chunk('aaa1', f'Message-ID: one\r\nByte-Range: 1-*/4294967296\r\n{TEXT}', b'x' * 300_000, '+')
-    assert codes(stage.peer.say(whole[:100_000])) == [('aaa1', '413')]
-    assert stage.peer.say(whole[100_000:]) == b''
-    small = stage.chunk('aaa2', f'Message-ID: one\r\nByte-Range: 300001-*/4294967296\r\n{TEXT}', b'x', '#')
-    assert codes(stage.peer.say(small)) == [('aaa2', '413')]
-    assert codes(stage.send('good', TEXT, b'Hi')) == [('good', '200')]
+    stage.handler.decide = lambda chunk: Refusal(413) if chunk.message_id == "one" else None
+    whole = stage.chunk("aaa1", f"Message-ID: one\r\nByte-Range: 1-*/4294967296\r\n{TEXT}", b"x" * 300_000, "+")
+    assert codes(stage.peer.say(whole[:100_000])) == [("aaa1", "413")]
+    assert stage.peer.say(whole[100_000:]) == b""
+    small = stage.chunk("aaa2", f"Message-ID: one\r\nByte-Range: 300001-*/4294967296\r\n{TEXT}", b"x", "#")
+    assert codes(stage.peer.say(small)) == [("aaa2", "413")]
+    assert codes(stage.send("good", TEXT, b"Hi")) == [("good", "200")]
 
 
 def test_huge_announcement(stage: Any, make_sink: Any) -> None:
     """4 GB announced: 413 at once for memory; a sink may take it, and nothing is reserved."""
-    extra = f'Byte-Range: 1-*/4294967296\r\n{TEXT}'
-    whole = stage.chunk('aaa1', extra, b'x' * 10)
-    assert codes(stage.peer.say(whole[:-12])) == [('aaa1', '413')]
-    assert stage.peer.say(whole[-12:]) == b''
+    extra = f"Byte-Range: 1-*/4294967296\r\n{TEXT}"
+    whole = stage.chunk("aaa1", extra, b"x" * 10)
+    assert codes(stage.peer.say(whole[:-12])) == [("aaa1", "413")]
+    assert stage.peer.say(whole[-12:]) == b""
     sink = make_sink()
     stage.handler.decide = lambda chunk: sink
-    stage.peer.say(stage.chunk('aaa2', extra, b'x' * 100)[:-16])
+    stage.peer.say(stage.chunk("aaa2", extra, b"x" * 100)[:-16])
     assert len(sink.content) == 100
     assert stage.handler.messages == []
 
@@ -205,32 +203,32 @@ def test_huge_announcement(stage: Any, make_sink: Any) -> None:
 def test_messages_under_way_are_bounded(make_stage: Any) -> None:
     """RFC 4975 10.5: one incomplete message too many is refused; so are too many octets of them."""
     stage = make_stage(Limits(max_partial_messages=3, max_partial_size=1000))
-    extra = TEXT + '\r\nByte-Range: 1-*/*\r\nMessage-ID: '
+    extra = TEXT + "\r\nByte-Range: 1-*/*\r\nMessage-ID: "
     for number in range(3):
-        assert codes(stage.send(f'aaa{number}', f'{extra}{number}', b'x' * 300, '+')) == [(f'aaa{number}', '200')]
-    assert codes(stage.send('aaa4', f'{extra}4', b'x', '+')) == [('aaa4', '413')]
-    more = TEXT + '\r\nByte-Range: 301-*/*\r\nMessage-ID: '
-    assert codes(stage.send('aaa5', f'{more}1', b'x' * 101, '+')) == [('aaa5', '413')]
-    assert codes(stage.send('aaa6', f'{extra}6', b'x', '+')) == [('aaa6', '200')]
+        assert codes(stage.send(f"aaa{number}", f"{extra}{number}", b"x" * 300, "+")) == [(f"aaa{number}", "200")]
+    assert codes(stage.send("aaa4", f"{extra}4", b"x", "+")) == [("aaa4", "413")]
+    more = TEXT + "\r\nByte-Range: 301-*/*\r\nMessage-ID: "
+    assert codes(stage.send("aaa5", f"{more}1", b"x" * 101, "+")) == [("aaa5", "413")]
+    assert codes(stage.send("aaa6", f"{extra}6", b"x", "+")) == [("aaa6", "200")]
     for number in range(2 * MAX_REFUSED):
-        stage.send('aaa7', f'{extra}x{number}', b'x' * 999, '+')
+        stage.send("aaa7", f"{extra}x{number}", b"x" * 999, "+")
     assert len(stage.session._receiver._refused) <= MAX_REFUSED
 
 
 def test_rest_that_does_not_come(make_stage: Any, reactor: Any, make_sink: Any) -> None:
     """An incomplete message is dropped when its chunks stop coming; one that goes on is not."""
     stage = make_stage(Limits(partial_message_timeout=60))
-    sinks = {name: make_sink() for name in ('one', 'two')}
+    sinks = {name: make_sink() for name in ("one", "two")}
     stage.handler.decide = lambda chunk: sinks[chunk.message_id]
     for name in sinks:
-        stage.send(f'{name}1', f'Message-ID: {name}\r\n{TEXT}\r\nByte-Range: 1-*/*', b'abc', '+')
+        stage.send(f"{name}1", f"Message-ID: {name}\r\n{TEXT}\r\nByte-Range: 1-*/*", b"abc", "+")
     reactor.pass_time(40)
-    stage.send('two2', f'Message-ID: two\r\n{TEXT}\r\nByte-Range: 4-*/*', b'def', '+')
+    stage.send("two2", f"Message-ID: two\r\n{TEXT}\r\nByte-Range: 4-*/*", b"def", "+")
     reactor.pass_time(20)
-    assert sinks['one'].aborted is not None
-    assert sinks['two'].aborted is None
-    stage.send('two3', f'Message-ID: two\r\n{TEXT}\r\nByte-Range: 7-*/*', b'', '$')
-    assert sinks['two'].finished.size == 6
+    assert sinks["one"].aborted is not None
+    assert sinks["two"].aborted is None
+    stage.send("two3", f"Message-ID: two\r\n{TEXT}\r\nByte-Range: 7-*/*", b"", "$")
+    assert sinks["two"].finished.size == 6
     reactor.pass_time(1000)
     assert reactor.getDelayedCalls() == []
 
@@ -239,21 +237,21 @@ def test_sink_that_raises(stage: Any, make_sink: Any) -> None:
     """A sink that can't store the message (disk full) refuses it; the session goes on."""
 
     def broken(*arguments: Any) -> Any:
-        raise OSError('disk full')
+        raise OSError("disk full")
 
-    for name in ('write', 'finish'):
+    for name in ("write", "finish"):
         sink = make_sink()
         setattr(sink, name, broken)
         stage.handler.decide = lambda chunk, sink=sink: sink
-        assert codes(stage.send('aaa1', TEXT, b'abc')) == [('aaa1', '413')]
-        assert codes(stage.send('aaa2', f'Message-ID: {name}\r\n{TEXT}\r\nByte-Range: 1-*/*', b'a', '+')) == [
-            ('aaa2', '413' if name == 'write' else '200')
+        assert codes(stage.send("aaa1", TEXT, b"abc")) == [("aaa1", "413")]
+        assert codes(stage.send("aaa2", f"Message-ID: {name}\r\n{TEXT}\r\nByte-Range: 1-*/*", b"a", "+")) == [
+            ("aaa2", "413" if name == "write" else "200")
         ]
-        assert codes(stage.send('aaa3', f'Message-ID: {name}\r\n{TEXT}\r\nByte-Range: 2-*/*', b'a', '$')) == [
-            ('aaa3', '413')
+        assert codes(stage.send("aaa3", f"Message-ID: {name}\r\n{TEXT}\r\nByte-Range: 2-*/*", b"a", "$")) == [
+            ("aaa3", "413")
         ]
     stage.handler.decide = lambda chunk: None
-    assert codes(stage.send('good', TEXT, b'Hi')) == [('good', '200')]
+    assert codes(stage.send("good", TEXT, b"Hi")) == [("good", "200")]
 
 
 def test_sink_that_pauses(pair: Any, reactor: Any, make_sink: Any) -> None:
@@ -278,7 +276,7 @@ def test_sink_that_pauses(pair: Any, reactor: Any, make_sink: Any) -> None:
             return bytes(size)
 
     source = Endless()
-    pair.active.send_message(source, 'a/b', size=10_000_000, success_report='yes')
+    pair.active.send_message(source, "a/b", size=10_000_000, success_report="yes")
     reactor.settle()
     assert 1_000_000 < len(sink.content) < 1_200_000
     assert source.given < 3_000_000
@@ -293,22 +291,22 @@ def test_closed_in_mid_chunk(stage: Any, reactor: Any, make_sink: Any) -> None:
     """A peer that goes in the middle of a chunk: the sink hears of it, and the session ends with a reason."""
     sink = make_sink()
     stage.handler.decide = lambda chunk: sink
-    stage.peer.say(stage.chunk('aaa1', f'Byte-Range: 1-*/9000000\r\n{TEXT}', b'x' * 100_000)[:50_000])
+    stage.peer.say(stage.chunk("aaa1", f"Byte-Range: 1-*/9000000\r\n{TEXT}", b"x" * 100_000)[:50_000])
     stage.peer.socket.loseConnection()
     reactor.settle()
     assert sink.aborted is not None
     (reason,) = stage.handler.closed
-    assert 'in the middle of a chunk' in reason.getErrorMessage()
+    assert "in the middle of a chunk" in reason.getErrorMessage()
     assert reactor.getDelayedCalls() == []
 
 
 def test_garbage_closes_with_a_reason(stage: Any, reactor: Any, caplog: Any) -> None:
     """Octets that are no MSRP close the connection, and the session, with a reason and one line in the log."""
     caplog.clear()
-    stage.peer.say(b'\x00\x01\x02garbage')
+    stage.peer.say(b"\x00\x01\x02garbage")
     assert stage.peer.is_lost
     (reason,) = stage.handler.closed
-    assert reason.type.__name__ == 'ProtocolViolationError'
+    assert reason.type.__name__ == "ProtocolViolationError"
     assert len(caplog.records) == 1
 
 
@@ -318,11 +316,11 @@ def test_random_octets(make_stage: Any, make_raw_peer: Any, reactor: Any) -> Non
     rng = random.Random(1)
     for _ in range(200):
         peer = make_raw_peer(stage.listener)
-        prefix = rng.choice([b'', b'MSRP ', b'MSRP abcd SEND\r\n', stage.chunk('abcd', '', b'x')[:-20]])
+        prefix = rng.choice([b"", b"MSRP ", b"MSRP abcd SEND\r\n", stage.chunk("abcd", "", b"x")[:-20]])
         peer.say(prefix + rng.randbytes(rng.randrange(2000)))
         peer.socket.loseConnection()
         reactor.settle()
-    assert codes(stage.send('good', TEXT, b'Hi')) == [('good', '200')]
+    assert codes(stage.send("good", TEXT, b"Hi")) == [("good", "200")]
     assert stage.handler.closed == []
 
 
@@ -330,32 +328,32 @@ def test_flood_of_bad_requests_does_not_fill_the_log(stage: Any, caplog: Any) ->
     """The lines of the log are bounded in number by time, not by what the peer sends."""
     caplog.clear()
     for _ in range(500):
-        stage.send('abcd', TEXT, b'x', to_path='msrp://10.0.0.1:1/nobody;tcp')
+        stage.send("abcd", TEXT, b"x", to_path="msrp://10.0.0.1:1/nobody;tcp")
     assert len(caplog.records) < 60
 
 
 def test_peer_that_reads_no_answers(stage: Any, reactor: Any) -> None:
     """A peer that sends and never reads is given up, as its answers would grow without bound."""
     reactor.sockets[-1].capacity = 0
-    chunk = stage.chunk('abcd', 'X-A: b')
+    chunk = stage.chunk("abcd", "X-A: b")
     for _ in range(400):
         stage.peer.say(chunk * 100)
         if stage.handler.closed:
             break
     (reason,) = stage.handler.closed
-    assert 'does not read' in reason.getErrorMessage()
+    assert "does not read" in reason.getErrorMessage()
 
 
 def test_late_headers_of_success(stage: Any) -> None:
     """RFC 4975 7.1.3: a success report is sent when any chunk at the ends of the message asked for it."""
-    stage.send('aaa1', f'Message-ID: one\r\n{TEXT}\r\nByte-Range: 1-*/*', b'abc', '+')
-    received = stage.send('aaa2', f'Message-ID: one\r\n{TEXT}\r\nSuccess-Report: yes\r\nByte-Range: 4-*/*', b'd', '$')
-    assert b'Byte-Range: 1-4/4\r\nStatus: 000 200 OK' in received
+    stage.send("aaa1", f"Message-ID: one\r\n{TEXT}\r\nByte-Range: 1-*/*", b"abc", "+")
+    received = stage.send("aaa2", f"Message-ID: one\r\n{TEXT}\r\nSuccess-Report: yes\r\nByte-Range: 4-*/*", b"d", "$")
+    assert b"Byte-Range: 1-4/4\r\nStatus: 000 200 OK" in received
 
 
 def test_closing_in_a_callback(stage: Any, reactor: Any) -> None:
     """A handler may close the session from within any callback."""
     stage.handler.message_received = lambda session, message: session.close()
-    stage.send('abcd', TEXT, b'Hi')
+    stage.send("abcd", TEXT, b"Hi")
     assert stage.session.is_closed
     assert stage.peer.is_lost

@@ -29,15 +29,15 @@ class Side:
         size = len(content) if rng.random() < 0.5 else None
         outgoing = self.session.send_message(
             source,
-            'a/b',
-            success_report=rng.choice(['yes', 'no']),
-            failure_report=rng.choice(['yes', 'no', 'partial']),
+            "a/b",
+            success_report=rng.choice(["yes", "no"]),
+            failure_report=rng.choice(["yes", "no", "partial"]),
             size=size,
         )
         self.sent[outgoing.message_id] = (outgoing, content)
 
 
-@pytest.mark.parametrize('seed', range(25))
+@pytest.mark.parametrize("seed", range(25))
 def test_random_schedule(make_pair: Any, reactor: Any, seed: int) -> None:
     """RFC 4975: every message arrives once and unharmed or was given up, has one outcome, and nothing is left over."""
     rng = random.Random(seed)
@@ -75,8 +75,8 @@ def test_random_schedule(make_pair: Any, reactor: Any, seed: int) -> None:
                 continue
             assert received[message_id] == 1
             assert contents[message_id] == content
-            assert (message_id in side.handler.delivered) is (outgoing.success_report == 'yes')
-            assert (message_id in side.handler.accepted) is (outgoing.failure_report == 'yes')
+            assert (message_id in side.handler.delivered) is (outgoing.success_report == "yes")
+            assert (message_id in side.handler.accepted) is (outgoing.failure_report == "yes")
             assert outgoing.state is not MessageState.SENDING
         assert side.session._queued_size == 0
     pair.active.close()
@@ -85,7 +85,7 @@ def test_random_schedule(make_pair: Any, reactor: Any, seed: int) -> None:
     assert reactor.getDelayedCalls() == []
 
 
-@pytest.mark.parametrize('seed', range(25))
+@pytest.mark.parametrize("seed", range(25))
 def test_connection_lost_at_any_time(make_pair: Any, reactor: Any, seed: int) -> None:
     """RFC 4975 5.4: when the connection is lost, every message that asked to hear of its fate has one, and it is told
     before the end of the session."""
@@ -106,11 +106,11 @@ def test_connection_lost_at_any_time(make_pair: Any, reactor: Any, seed: int) ->
     for side in sides:
         handler = side.handler
         assert len(handler.closed) == 1
-        assert handler.events[-1] == ('closed',)
+        assert handler.events[-1] == ("closed",)
         failed = Counter(failure[0] for failure in handler.failures)
         assert all(count == 1 for count in failed.values())
         for message_id, (outgoing, _) in side.sent.items():
             assert (failed[message_id] == 1) is (outgoing.state is MessageState.FAILED)
-            if outgoing.success_report == 'yes':
+            if outgoing.success_report == "yes":
                 assert (failed[message_id] == 1) is not (message_id in handler.delivered)
     assert reactor.getDelayedCalls() == []

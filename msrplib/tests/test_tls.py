@@ -21,7 +21,7 @@ from msrplib.tls import TLSParameters, make_self_signed
 from msrplib.transport import MSRPConnector, MSRPListener
 from msrplib.uri import MSRPURI
 
-pytestmark = pytest.mark.filterwarnings('ignore:Passing pyOpenSSL')  # Twisted does
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # Twisted does
 
 
 class Authority:
@@ -29,7 +29,7 @@ class Authority:
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'Test CA')])
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
         builder = self._builder(self.name, self.key).add_extension(x509.BasicConstraints(True, None), True)
         self.certificate = builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
@@ -45,7 +45,7 @@ class Authority:
             .not_valid_after(now + timedelta(days=1))
         )
 
-    def issue(self, host: str, verify: str = 'ca') -> TLSParameters:
+    def issue(self, host: str, verify: str = "ca") -> TLSParameters:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         names = x509.SubjectAlternativeName([x509.DNSName(host)])
@@ -62,7 +62,7 @@ class Authority:
         )
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope="module")
 def authority() -> Authority:
     return Authority()
 
@@ -76,17 +76,17 @@ class Attempt:
         recorder: Any,
         server: TLSParameters,
         client: TLSParameters | None,
-        host: str = '10.0.0.1',
+        host: str = "10.0.0.1",
         client_expects: str | None = None,
         server_expects: str | None = None,
     ) -> None:
         self.reactor = reactor
-        listener = MSRPListener(reactor, '10.0.0.1', tls=server, advertised_host=host)
+        listener = MSRPListener(reactor, "10.0.0.1", tls=server, advertised_host=host)
         listener.start()
         connector = MSRPConnector(reactor, tls=client)
         self.passive = MSRPSession(listener.new_uri(), handler=recorder(), remote_fingerprint=server_expects)
         self.active = MSRPSession(
-            connector.new_uri('10.0.0.2', secure=True),
+            connector.new_uri("10.0.0.2", secure=True),
             self.passive.local_path,
             recorder(),
             remote_fingerprint=client_expects,
@@ -101,13 +101,11 @@ class Attempt:
     def has_worked(self) -> bool:
         if self.outcome != [self.active]:
             return False
-        outgoing = self.active.send_message(b'secret' * 20_000, 'a/b', success_report='yes')
+        outgoing = self.active.send_message(b"secret" * 20_000, "a/b", success_report="yes")
         self.reactor.settle()
         handler: Any = self.active.handler
         assert handler.sent[0][0] == outgoing.message_id
-        assert b'secretsecret' not in b''.join(
-            data for socket in self.reactor.sockets for data in socket.incoming
-        )
+        assert b"secretsecret" not in b"".join(data for socket in self.reactor.sockets for data in socket.incoming)
         return bool(handler.delivered == [outgoing.message_id])
 
 
@@ -116,27 +114,23 @@ def test_by_name(reactor: Any, make_recorder: Any, authority: Authority) -> None
     attempt = Attempt(
         reactor,
         make_recorder,
-        replace(authority.issue('relay.example'), trust_roots=None),
+        replace(authority.issue("relay.example"), trust_roots=None),
         TLSParameters(trust_roots=authority.certificate),
-        'relay.example',
+        "relay.example",
     )
     assert attempt.active.next_hop.secure
     assert attempt.has_worked
 
 
-@pytest.mark.parametrize('wrong', ['name', 'authority', 'self-signed'])
-def test_certificate_that_does_not_fit(
-    reactor: Any, make_recorder: Any, authority: Authority, wrong: str
-) -> None:
+@pytest.mark.parametrize("wrong", ["name", "authority", "self-signed"])
+def test_certificate_that_does_not_fit(reactor: Any, make_recorder: Any, authority: Authority, wrong: str) -> None:
     """RFC 4975 14.2: another name, a CA that is not trusted, none at all: no session, and nothing is sent."""
     server = {
-        'name': replace(authority.issue('other.example'), trust_roots=None),
-        'authority': replace(Authority().issue('relay.example'), trust_roots=None),
-        'self-signed': make_self_signed('relay.example'),
+        "name": replace(authority.issue("other.example"), trust_roots=None),
+        "authority": replace(Authority().issue("relay.example"), trust_roots=None),
+        "self-signed": make_self_signed("relay.example"),
     }[wrong]
-    attempt = Attempt(
-        reactor, make_recorder, server, TLSParameters(trust_roots=authority.certificate), 'relay.example'
-    )
+    attempt = Attempt(reactor, make_recorder, server, TLSParameters(trust_roots=authority.certificate), "relay.example")
     assert not attempt.has_worked
     assert attempt.outcome[0].check(CertificateError)
     assert not attempt.active.is_closed
@@ -145,14 +139,14 @@ def test_certificate_that_does_not_fit(
 
 def test_by_fingerprint(reactor: Any, make_recorder: Any) -> None:
     """RFC 4975 14.4: self-signed certificates of both sides, known by what was announced."""
-    alice, bob = make_self_signed('alice'), make_self_signed('bob')
+    alice, bob = make_self_signed("alice"), make_self_signed("bob")
     attempt = Attempt(
         reactor,
         make_recorder,
         bob,
         alice,
         client_expects=bob.fingerprint,
-        server_expects=alice.fingerprint.lower().replace('sha-256', 'SHA-256'),
+        server_expects=alice.fingerprint.lower().replace("sha-256", "SHA-256"),
     )
     assert attempt.has_worked
 
@@ -162,20 +156,28 @@ def test_wrong_fingerprint_of_the_server(reactor: Any, make_recorder: Any) -> No
     attempt = Attempt(
         reactor,
         make_recorder,
-        make_self_signed('bob'),
-        make_self_signed('alice'),
-        client_expects=make_self_signed('bob').fingerprint,
+        make_self_signed("bob"),
+        make_self_signed("alice"),
+        client_expects=make_self_signed("bob").fingerprint,
     )
     assert attempt.outcome[0].check(FingerprintError)
     assert not attempt.passive.is_bound
 
 
-@pytest.mark.parametrize('has_certificate', [True, False])
+def test_no_fingerprint_to_compare_with(reactor: Any, make_recorder: Any) -> None:
+    """RFC 4975 14.4: who verifies by fingerprint does not connect to a peer that announced none."""
+    attempt = Attempt(reactor, make_recorder, make_self_signed("bob"), make_self_signed("alice"))
+    assert attempt.outcome[0].check(FingerprintError)
+    assert reactor.sockets == []
+
+
+@pytest.mark.parametrize("has_certificate", [True, False])
 def test_wrong_fingerprint_of_the_client(reactor: Any, make_recorder: Any, has_certificate: bool) -> None:
     """RFC 4975 14.4: the server finds another certificate, or none: 403, and it goes on waiting for the right one."""
-    client = make_self_signed('mallory') if has_certificate else TLSParameters(verify='none')
-    expected = make_self_signed('alice').fingerprint
-    attempt = Attempt(reactor, make_recorder, make_self_signed('bob'), client, server_expects=expected)
+    client = make_self_signed("mallory") if has_certificate else TLSParameters(verify="none")
+    expected = make_self_signed("alice").fingerprint
+    bob = make_self_signed("bob")
+    attempt = Attempt(reactor, make_recorder, bob, client, client_expects=bob.fingerprint, server_expects=expected)
     assert attempt.outcome[0].value.code == 403
     assert not attempt.passive.is_bound
     assert not attempt.passive.is_closed
@@ -183,7 +185,7 @@ def test_wrong_fingerprint_of_the_client(reactor: Any, make_recorder: Any, has_c
 
 def test_fingerprint_that_is_known_later(reactor: Any, make_recorder: Any) -> None:
     """RFC 4975 14.4: an offerer learns the fingerprint after it was connected to; the session stays or goes by it."""
-    alice, bob = make_self_signed('alice'), make_self_signed('bob')
+    alice, bob = make_self_signed("alice"), make_self_signed("bob")
     good = Attempt(reactor, make_recorder, bob, alice, client_expects=bob.fingerprint)
     good.passive.remote_fingerprint = alice.fingerprint
     assert good.has_worked
@@ -195,18 +197,18 @@ def test_fingerprint_that_is_known_later(reactor: Any, make_recorder: Any) -> No
 
 def test_clients_by_authority(reactor: Any, make_recorder: Any, authority: Authority) -> None:
     """A listener with trust roots lets in clients with a certificate of theirs, and no others."""
-    server = authority.issue('relay.example')
+    server = authority.issue("relay.example")
     roots = TLSParameters(trust_roots=authority.certificate)
-    assert Attempt(reactor, make_recorder, server, authority.issue('alice.example'), 'relay.example').has_worked
-    assert not Attempt(reactor, make_recorder, server, roots, 'relay.example').has_worked
+    assert Attempt(reactor, make_recorder, server, authority.issue("alice.example"), "relay.example").has_worked
+    assert not Attempt(reactor, make_recorder, server, roots, "relay.example").has_worked
 
 
 def test_no_tls_on_a_tls_port(reactor: Any, make_recorder: Any, make_raw_peer: Any) -> None:
     """Octets that are no TLS end their connection, and nothing else."""
-    listener = MSRPListener(reactor, '10.0.0.1', tls=make_self_signed('bob'))
+    listener = MSRPListener(reactor, "10.0.0.1", tls=make_self_signed("bob"))
     listener.start()
     peer = make_raw_peer(listener)
-    peer.say(b'MSRP abcd SEND\r\nTo-Path: x\r\n-------abcd$\r\n')
+    peer.say(b"MSRP abcd SEND\r\nTo-Path: x\r\n-------abcd$\r\n")
     peer.hear()
     assert peer.is_lost
     silent = make_raw_peer(listener)
@@ -217,29 +219,29 @@ def test_no_tls_on_a_tls_port(reactor: Any, make_recorder: Any, make_raw_peer: A
 
 def test_parameters(tmp_path: Path, authority: Authority) -> None:
     """A key is needed with a certificate, is never shown, and both come from PEM files."""
-    with pytest.raises(ValueError, match='key'):
+    with pytest.raises(ValueError, match="key"):
         TLSParameters(certificate=authority.certificate)
-    with pytest.raises(ValueError, match='verify'):
-        TLSParameters(verify='maybe')
-    parameters = authority.issue('a.example')
+    with pytest.raises(ValueError, match="verify"):
+        TLSParameters(verify="maybe")
+    parameters = authority.issue("a.example")
     assert parameters.private_key is not None
     assert parameters.certificate is not None
-    assert 'PRIVATE' not in repr(parameters)
-    one = tmp_path / 'one.pem'
+    assert "PRIVATE" not in repr(parameters)
+    one = tmp_path / "one.pem"
     one.write_bytes(parameters.certificate + parameters.private_key)
     assert TLSParameters.from_files(one).fingerprint == parameters.fingerprint
-    with pytest.raises(ValueError, match='certificate'):
+    with pytest.raises(ValueError, match="certificate"):
         _ = TLSParameters().fingerprint
 
 
-@pytest.mark.parametrize('text', ['', 'SHA-256', 'MD5 AA:BB', 'SHA-256 AA:BB', 'nonsense nonsense', 'é é'])
+@pytest.mark.parametrize("text", ["", "SHA-256", "MD5 AA:BB", "SHA-256 AA:BB", "nonsense nonsense", "é é"])
 def test_text_that_is_no_fingerprint(text: str) -> None:
     """RFC 8122 5: what can't be read, or uses a hash that is not trusted, matches nothing."""
     from OpenSSL import crypto
 
     from msrplib.tls import matches_fingerprint
 
-    pem = make_self_signed('a').certificate
+    pem = make_self_signed("a").certificate
     assert pem is not None
     assert not matches_fingerprint(crypto.load_certificate(crypto.FILETYPE_PEM, pem), text)
     assert not matches_fingerprint(None, text)
@@ -248,17 +250,17 @@ def test_text_that_is_no_fingerprint(text: str) -> None:
 def test_imports() -> None:
     """TLS is imported where it is used; the reactor of the process is never imported."""
     script = (
-        'import sys, msrplib.transport, msrplib.session\n'
+        "import sys, msrplib.transport, msrplib.session\n"
         'assert "OpenSSL" not in sys.modules and "cryptography" not in sys.modules\n'
-        'import msrplib.tls\n'
+        "import msrplib.tls\n"
         'assert "twisted.internet.reactor" not in sys.modules\n'
     )
-    subprocess.run([sys.executable, '-c', script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
 
 
 def test_secure_uri_needs_tls(reactor: Any) -> None:
     """RFC 4975 6: `msrps` in the URI of a listener with TLS, and only there."""
-    listener = MSRPListener(reactor, '10.0.0.1', tls=make_self_signed('bob'))
+    listener = MSRPListener(reactor, "10.0.0.1", tls=make_self_signed("bob"))
     listener.start()
-    assert str(listener.new_uri()).startswith('msrps://')
+    assert str(listener.new_uri()).startswith("msrps://")
     assert MSRPURI.parse(str(listener.new_uri())).secure

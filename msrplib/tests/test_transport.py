@@ -20,14 +20,14 @@ def outcome_of(deferred: Any) -> list[Any]:
 
 
 def start(reactor: Any, **named: Any) -> MSRPListener:
-    listener = MSRPListener(reactor, '10.0.0.1', **named)
+    listener = MSRPListener(reactor, "10.0.0.1", **named)
     listener.start()
     return listener
 
 
 def new_pair(listener: MSRPListener, connector: MSRPConnector, recorder: Any) -> tuple[MSRPSession, MSRPSession]:
     passive = MSRPSession(listener.new_uri(), handler=recorder())
-    active = MSRPSession(connector.new_uri('10.0.0.2'), passive.local_path, recorder())
+    active = MSRPSession(connector.new_uri("10.0.0.2"), passive.local_path, recorder())
     passive.remote_path = active.local_path
     return active, passive
 
@@ -36,19 +36,19 @@ def test_uris(reactor: Any) -> None:
     """RFC 4975 6, RFC 6135 4.2: the listener's URI has its port, that of a side which only connects port 9."""
     listener = start(reactor)
     assert listener.new_uri().port == listener.port > 0
-    uri = MSRPConnector(reactor).new_uri('10.0.0.2')
-    assert (uri.host, uri.port, uri.secure) == ('10.0.0.2', 9, False)
+    uri = MSRPConnector(reactor).new_uri("10.0.0.2")
+    assert (uri.host, uri.port, uri.secure) == ("10.0.0.2", 9, False)
     anywhere = MSRPListener(reactor)
-    with pytest.raises(ValueError, match='advertised_host'):
+    with pytest.raises(ValueError, match="advertised_host"):
         anywhere.new_uri()
-    assert MSRPListener(reactor, advertised_host='a.example').new_uri().host == 'a.example'
+    assert MSRPListener(reactor, advertised_host="a.example").new_uri().host == "a.example"
 
 
 def test_bind(pair: Any) -> None:
     """RFC 4975 5.4: the first SEND binds; both ends know where they are."""
     assert pair.active.is_bound
     assert pair.passive.is_bound
-    assert pair.active.remote_address == pair.passive.local_address == f'10.0.0.1:{pair.listener.port}'
+    assert pair.active.remote_address == pair.passive.local_address == f"10.0.0.1:{pair.listener.port}"
     assert pair.active_socket.has_no_delay
     assert pair.passive_socket.has_no_delay
 
@@ -63,16 +63,16 @@ def test_connected_before_the_answer(reactor: Any, make_recorder: Any) -> None:
     connector.connect(active)
     reactor.settle()
     assert expected == [passive]
-    active.send_message(b'early', 'a/b', success_report='yes')
-    passive.send_message(b'late', 'a/b')
+    active.send_message(b"early", "a/b", success_report="yes")
+    passive.send_message(b"late", "a/b")
     reactor.settle()
     handlers: Any = (active.handler, passive.handler)
-    assert [message.content for message in handlers[1].messages] == [b'early']
+    assert [message.content for message in handlers[1].messages] == [b"early"]
     assert len(handlers[0].delivered) == 1
     assert handlers[0].messages == []
     passive.remote_path = active.local_path
     reactor.settle()
-    assert [message.content for message in handlers[0].messages] == [b'late']
+    assert [message.content for message in handlers[0].messages] == [b"late"]
 
 
 def test_message_that_binds(reactor: Any, make_recorder: Any, make_raw_peer: Any) -> None:
@@ -80,13 +80,13 @@ def test_message_that_binds(reactor: Any, make_recorder: Any, make_raw_peer: Any
     listener = start(reactor)
     session = MSRPSession(listener.new_uri(), handler=make_recorder())
     handler: Any = session.handler
-    listener.expect(session).addCallback(lambda _: handler.events.append(('bound',)))
+    listener.expect(session).addCallback(lambda _: handler.events.append(("bound",)))
     peer = make_raw_peer(listener)
     peer.say(
-        f'MSRP abcd SEND\r\nTo-Path: {session.local_uri}\r\nFrom-Path: msrp://10.0.0.2:9/x;tcp\r\n'
-        'Message-ID: 1\r\nContent-Type: a/b\r\n\r\nHi\r\n-------abcd$\r\n'.encode()
+        f"MSRP abcd SEND\r\nTo-Path: {session.local_uri}\r\nFrom-Path: msrp://10.0.0.2:9/x;tcp\r\n"
+        "Message-ID: 1\r\nContent-Type: a/b\r\n\r\nHi\r\n-------abcd$\r\n".encode()
     )
-    assert handler.events == [('bound',), ('started', '1'), ('received', '1')]
+    assert handler.events == [("bound",), ("started", "1"), ("received", "1")]
 
 
 def test_nobody_connects(reactor: Any, make_recorder: Any) -> None:
@@ -94,7 +94,7 @@ def test_nobody_connects(reactor: Any, make_recorder: Any) -> None:
     listener = start(reactor)
     session = MSRPSession(listener.new_uri(), handler=make_recorder())
     outcome = outcome_of(listener.expect(session, timeout=5))
-    with pytest.raises(ValueError, match='already'):
+    with pytest.raises(ValueError, match="already"):
         listener.expect(session)
     reactor.pass_time(5)
     assert outcome[0].check(BindTimeoutError)
@@ -124,7 +124,7 @@ def test_listener_stops(pair: Any, reactor: Any) -> None:
     stopped = outcome_of(pair.listener.stop())
     assert waiting[0].check(ConnectionClosedError)
     assert stopped == [None]
-    pair.active.send_message(b'Hi', 'a/b')
+    pair.active.send_message(b"Hi", "a/b")
     reactor.settle()
     assert len(pair.passive_handler.messages) == 1
 
@@ -150,22 +150,22 @@ def test_in_use(pair: Any, reactor: Any, make_raw_peer: Any) -> None:
     """RFC 4975 10.10: 506 for a session that is bound to another connection; once it is closed, 481."""
     peer = make_raw_peer(pair.listener)
     request = (
-        f'MSRP abcd SEND\r\nTo-Path: {pair.passive.local_uri}\r\nFrom-Path: msrp://10.0.0.2:9/x;tcp\r\n'
-        'Message-ID: 1\r\n-------abcd$\r\n'.encode()
+        f"MSRP abcd SEND\r\nTo-Path: {pair.passive.local_uri}\r\nFrom-Path: msrp://10.0.0.2:9/x;tcp\r\n"
+        "Message-ID: 1\r\n-------abcd$\r\n".encode()
     )
-    assert peer.say(request).startswith(b'MSRP abcd 506 ')
+    assert peer.say(request).startswith(b"MSRP abcd 506 ")
     pair.passive.close()
     reactor.settle()
-    assert peer.say(request).startswith(b'MSRP abcd 481 ')
+    assert peer.say(request).startswith(b"MSRP abcd 481 ")
 
 
 def test_connection_refused(reactor: Any, make_recorder: Any) -> None:
     """What connecting fails with arrives."""
     connector = MSRPConnector(reactor)
-    session = MSRPSession(connector.new_uri('10.0.0.2'), (MSRPURI('10.0.0.1', 1, 'x'),), make_recorder())
+    session = MSRPSession(connector.new_uri("10.0.0.2"), (MSRPURI("10.0.0.1", 1, "x"),), make_recorder())
     outcome = outcome_of(connector.connect(session))
     reactor.settle()
-    assert 'refused' in outcome[0].getErrorMessage()
+    assert "refused" in outcome[0].getErrorMessage()
     assert reactor.getDelayedCalls() == []
     assert not session.is_closed
 
@@ -240,22 +240,22 @@ def test_sessions_share_a_connection(reactor: Any, make_recorder: Any) -> None:
         assert active.is_bound
     assert len(reactor.sockets) == 2
     for number, (active, passive) in enumerate(pairs):
-        active.send_message(b'%d' % number, 'a/b', success_report='yes')
-        passive.send_message(b'%d' % number, 'a/b', success_report='yes')
+        active.send_message(b"%d" % number, "a/b", success_report="yes")
+        passive.send_message(b"%d" % number, "a/b", success_report="yes")
     reactor.settle()
     for number, (active, passive) in enumerate(pairs):
         for handler in (active.handler, passive.handler):
             recorder: Any = handler
-            assert [message.content for message in recorder.messages] == [b'%d' % number]
+            assert [message.content for message in recorder.messages] == [b"%d" % number]
             assert len(recorder.delivered) == 1
     for active, passive in pairs[:4]:
         active.close()
         passive.close()
         reactor.settle()
     last: Any = pairs[4][0].handler
-    pairs[4][1].send_message(b'still here', 'a/b')
+    pairs[4][1].send_message(b"still here", "a/b")
     reactor.settle()
-    assert last.messages[-1].content == b'still here'
+    assert last.messages[-1].content == b"still here"
     pairs[4][0].close()
     reactor.settle()
     assert all(socket.is_closed for socket in reactor.sockets)
@@ -293,7 +293,7 @@ def test_connections_that_say_nothing(reactor: Any, make_raw_peer: Any, make_rec
     reactor.settle()
     peers = [make_raw_peer(listener) for _ in range(1000)]
     assert sum(not peer.is_lost for peer in peers) == 100
-    active.send_message(b'Hi', 'a/b', success_report='yes')
+    active.send_message(b"Hi", "a/b", success_report="yes")
     reactor.settle()
     handler: Any = active.handler
     assert len(handler.delivered) == 1
@@ -311,7 +311,7 @@ def test_half_a_message_and_silence(reactor: Any, make_raw_peer: Any) -> None:
     """Half a request on a new connection does not hold it for ever."""
     listener = start(reactor)
     peer = make_raw_peer(listener)
-    peer.say(b'MSRP abcd SEND\r\nTo-Path: ')
+    peer.say(b"MSRP abcd SEND\r\nTo-Path: ")
     reactor.pass_time(29)
     assert not peer.is_lost
     reactor.pass_time(1)
@@ -327,34 +327,34 @@ def test_trace(reactor: Any, make_recorder: Any) -> None:
     listener.expect(passive)
     connector.connect(active)
     reactor.settle()
-    active.send_message(b'Hi', 'a/b', success_report='yes')
-    active.send_message(b'x' * 200_000, 'a/b')
+    active.send_message(b"Hi", "a/b", success_report="yes")
+    active.send_message(b"x" * 200_000, "a/b")
     reactor.settle()
     assert [(direction, data.split()[2]) for direction, data, _, _ in seen[:5]] == [
-        ('incoming', b'SEND'),
-        ('outgoing', b'200'),
-        ('incoming', b'SEND'),
-        ('outgoing', b'200'),
-        ('outgoing', b'REPORT'),
+        ("incoming", b"SEND"),
+        ("outgoing", b"200"),
+        ("incoming", b"SEND"),
+        ("outgoing", b"200"),
+        ("outgoing", b"REPORT"),
     ]
     assert all(entry[2:] == (passive.local_address, passive.remote_address) for entry in seen)
-    assert sum(len(data) for direction, data, _, _ in seen if direction == 'incoming') > 200_000
+    assert sum(len(data) for direction, data, _, _ in seen if direction == "incoming") > 200_000
 
 
 def test_relays_in_the_paths(reactor: Any, make_recorder: Any) -> None:
     """RFC 4976 5: a request goes through our relays, nearest first, then along the peer's path; our own URI is where
     it comes from."""
-    uris = [MSRPURI('10.0.0.1', 1000 + number, f's{number}') for number in range(5)]
+    uris = [MSRPURI("10.0.0.1", 1000 + number, f"s{number}") for number in range(5)]
     session = MSRPSession(uris[:3], uris[3:])
     assert session.local_uri == uris[2]
     assert session.next_hop == uris[1]
-    assert session._path_headers == (' '.join(str(uris[number]) for number in (1, 0, 3, 4)), str(uris[2]))
+    assert session._path_headers == (" ".join(str(uris[number]) for number in (1, 0, 3, 4)), str(uris[2]))
 
 
 def test_connection_that_does_not_close(pair: Any, reactor: Any) -> None:
     """A peer that reads nothing can't keep a connection that is being closed."""
     pair.active_socket.capacity = 0
-    pair.active.send_message(b'x' * 10_000, 'a/b')
+    pair.active.send_message(b"x" * 10_000, "a/b")
     pair.active.close()
     reactor.settle()
     assert not pair.active_socket.is_closed
