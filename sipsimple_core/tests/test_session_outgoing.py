@@ -112,6 +112,21 @@ def test_sessions_is_a_copy(stage: Stage) -> None:
     assert SessionManager() is SessionManager()
 
 
+def test_a_stream_is_in_one_session(stage: Stage) -> None:
+    """SES-021: a second session can't have it, and leaves the first one alone; once that is over it is free."""
+    stream = stage.stream()
+    first = started(stage, stream)
+    second = Session(stage.account)
+    with pytest.raises(ValueError, match="in another session"):
+        second.connect(BOB, [ROUTE], [stage.stream("b"), stream])
+    assert (second.state, second.direction, second.proposed_streams) == (None, None, None)
+    assert SessionManager().sessions == [first]
+    assert (first.state, first.streams) == ("connected", [stream])
+    first.end()
+    second.connect(BOB, [ROUTE], [stream])
+    assert second.state == "outgoing"
+
+
 def test_on_hold_is_that_of_the_streams(stage: Stage) -> None:
     """SES-065: on_hold tells whether either party holds a stream."""
     first, second = stage.stream("a"), stage.stream("b")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sipsimple.realm import Singleton
 from sipsimple.session.errors import IllegalStateError
@@ -21,7 +21,8 @@ class SessionRegistry(metaclass=Singleton):
     def __init__(self) -> None:
         self._lock = Lock()
         self._closed = False
-        self._sessions: dict[Session, None] = {}
+        self._sessions: dict[Session, list[Any]] = {}  # with the streams of each
+        self._streams: dict[int, Any] = {}  # all of these, by their identity
         self._unfinished: set[Session] = set()
         self._waiting: list[Callable[[], None]] = []
 
@@ -42,17 +43,27 @@ class SessionRegistry(metaclass=Singleton):
         with self._lock:
             self._closed = True
 
-    def add(self, session: Session) -> None:
-        """Called by a session in any thread as it leaves the state None. Raises IllegalStateError once closed."""
+    def add(self, session: Session, streams: Iterable[Any]) -> None:
+        """Called by a session, in any thread, as it leaves the state None with these streams.
+
+        Raises IllegalStateError once closed, ValueError if one of the streams is in another session: both would work
+        with it, and the end of one would be the end of the other.
+        """
+        streams = list(streams)
         with self._lock:
             if self._closed:
                 raise IllegalStateError("stopped", ("started",), "SessionManager: a new session")
-            self._sessions[session] = None
+            if any(id(stream) in self._streams for stream in streams):
+                raise ValueError("a stream is in another session already")
+            self._streams.update({id(stream): stream for stream in streams})
+            self._sessions[session] = streams
             self._unfinished.add(session)
 
     def remove(self, session: Session) -> None:
         """Called by a session as it is terminated."""
-        self._sessions.pop(session, None)
+        with self._lock:
+            for stream in self._sessions.pop(session, ()):
+                del self._streams[id(stream)]
 
     def finished(self, session: Session) -> None:
         """Called by a session, in the reactor thread, when it has told everybody that it is terminated."""

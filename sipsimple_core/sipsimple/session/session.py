@@ -99,8 +99,8 @@ class Session:
     ) -> None:
         """Propose a session to `to_header`; only in the state None, which becomes `outgoing` (SES-012 to SES-023).
 
-        `routes` are tried in order until one works; `streams` (IMediaStream, at least one) are offered. `is_focus`
-        says in the Contact that this is a conference (RFC 4579), `subject` is sent as Subject.
+        `routes` are tried in order until one works; `streams` (IMediaStream, at least one, in no other session) are
+        offered. `is_focus` says in the Contact that this is a conference (RFC 4579), `subject` is sent as Subject.
 
         Notifications: `SIPSessionNewOutgoing`; while it rings `SIPSessionGotRingIndication` and
         `SIPSessionGotProvisionalResponse`; then `SIPSessionWillStart` and `SIPSessionDidStart`, or
@@ -120,6 +120,8 @@ class Session:
         account = self.account
         identities = FrozenFromHeader(account.uri, account.display_name), FrozenToHeader.new(to_header)
         with self._lock:
+            self._expect(Event.CONNECT)
+            self._registry.add(self, streams)
             self._permit(Event.CONNECT)
             self.direction = "outgoing"
             self.subject = subject
@@ -242,9 +244,7 @@ class Session:
             return True
 
     def _set_state(self, state: State) -> None:
-        if self._state is INITIAL:
-            self._registry.add(self)
-        elif state == TERMINATED:
+        if state == TERMINATED:
             self._registry.remove(self)
         self._state = state
 
@@ -300,6 +300,8 @@ class Session:
     def _receive(self, invitation: Any, streams: dict[int, Any]) -> None:
         """Take over an incoming invitation that offers `streams`, by the index of their media line."""
         with self._lock:
+            self._expect(Event.RECEIVE_INVITE)
+            self._registry.add(self, streams.values())
             self._permit(Event.RECEIVE_INVITE)
             self.direction = "incoming"
             self.subject = invitation.invite_headers.get("Subject")
