@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from msrplib.protocol import MSRPData
 from sipsimple.core import SDPAttribute
+from sipsimple.core.wire.absolute_uri import parse_frozen_uri
 from sipsimple.session import IllegalStateError
 from sipsimple.streams.chat import (
     ChatIdentity,
@@ -106,6 +107,20 @@ def test_message_and_its_notifications() -> None:
     assert sent[0].sender is pair.alice.stream
     pair.end()
     assert results(pair.alice) == {message_id: DELIVERED}
+
+
+@pytest.mark.parametrize("uri", ["tel:+1234;phone-context=example.com", "im:alice@example.com", "x-y:a,b?c=d%20e"])
+def test_identities_of_other_schemes(uri: str) -> None:
+    """CHAT-006: whoever calls, and whatever URI From has, the chat works; the text of the URI is the identity's."""
+    pair = StreamPair(ChatStream)
+    pair.bob.session.remote_identity.uri = parse_frozen_uri(uri)
+    pair.start()
+    assert pair.bob.stream.remote_identity == CPIMIdentity(uri, "Alice")
+    pair.bob.run(pair.bob.stream.send_message, "hello")
+    message = pair.alice.wait("ChatStreamGotMessage").message
+    assert message.recipients == [CPIMIdentity(uri, "Alice")]
+    raw(pair, b"bare", "text/plain")
+    assert heard(pair).sender == ChatIdentity(uri, "Alice")
 
 
 def test_wire_form() -> None:

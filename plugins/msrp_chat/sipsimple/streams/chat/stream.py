@@ -18,7 +18,7 @@ from msrplib.incoming import IncomingMessage
 from msrplib.outgoing import OutgoingMessage
 from msrplib.protocol import MSRPData
 from msrplib.session import MSRPSession
-from sipsimple.core import FrozenSIPURI
+from sipsimple.core import BaseSIPURI, FrozenSIPURI
 from sipsimple.notification import Notification
 from sipsimple.realm import current_realm
 from sipsimple.streams.chat import notifications as _notifications  # noqa: F401
@@ -405,5 +405,10 @@ class ChatStream(MSRPStreamBase):
 
 
 def _address_of_record(uri: Any) -> Any:
-    """The URI without what only concerns the way to it (RFC 3261 19.1.1: parameters, headers, password)."""
+    """The URI without what only concerns the way to it (RFC 3261 19.1.1: parameters, headers, password).
+
+    It may have another scheme than SIP's (20.20: From is an address like any other); then it is a text.
+    """
+    if not isinstance(uri, BaseSIPURI):
+        return str(uri)
     return FrozenSIPURI(uri.host, uri.user, port=uri.port, secure=uri.secure)
