@@ -462,6 +462,22 @@ def test_thread_races_with_the_end() -> None:
     assert results(pair.alice) == {ids[0]: failed(481)}
 
 
+def test_thread_races_with_the_end_of_what_never_started() -> None:
+    """CHAT-027: the same for a stream that had not started: nothing is raised in the thread."""
+    pair = StreamPair(ChatStream)
+    pair.propose()
+    stream = pair.alice.stream
+    new_id = stream._new_id
+
+    def ended_meanwhile() -> str:
+        stream.end()
+        return new_id()
+
+    stream._new_id = ended_meanwhile
+    message_id = say(pair, "x")
+    assert results(pair.alice) == {message_id: failed(481)}
+
+
 # Directions
 
 

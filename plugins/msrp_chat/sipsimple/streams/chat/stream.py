@@ -188,10 +188,11 @@ class ChatStream(MSRPStreamBase):
             if text.timestamp is None:
                 text.timestamp = datetime.now(UTC)
             self._in_reactor(self._enqueue, text)
-        else:
-            assert self._envelope is not None
+        elif self._envelope is not None:
             octets, full_type = self._envelope.encode(text)
             self._in_reactor(self._send, text.message_id, octets, full_type)
+        else:  # in another thread: the stream has ended since we looked at its state, and never started
+            self._in_reactor(self._send_text, text)
         return text.message_id
 
     def send_composing_indication(
