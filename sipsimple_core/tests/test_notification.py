@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import queue
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from sipsimple.notification import (
     field,
     strict_notifications,
 )
-from sipsimple.realm import Realm
+from sipsimple.realm import Realm, current_realm
 from sipsimple.util import Any
 
 for letter in "ABCD":
@@ -269,6 +270,20 @@ def test_an_observer_that_is_added_meanwhile_is_told_from_the_next_one_on(center
     center.post_notification("TestA")
     center.post_notification("TestB")
     assert log == ["TestA", "TestB", "late TestB"]
+
+
+def test_an_observer_that_exits(center, observer_errors):
+    """In the reactor's thread, where sys.exit() ends nothing, it disturbs nobody either; elsewhere it goes its way."""
+    log = []
+    center.add_observer(Observer("1 ", log, lambda _: sys.exit(3)))
+    center.add_observer(Observer("2 ", log))
+    with pytest.raises(SystemExit):
+        center.post_notification("TestA")
+    assert log == ["1 TestA"] and observer_errors == []
+    current_realm().reactor = object()
+    center.post_notification("TestB")
+    assert log == ["1 TestA", "1 TestB", "2 TestB"]
+    assert observer_errors[0].exc_info[0] is SystemExit
 
 
 def test_observers_that_post_without_end_are_stopped(center, observer_errors, monkeypatch):

@@ -19,7 +19,7 @@ from zope.interface import Interface, implementer
 
 from sipsimple.notification.data import NotificationData
 from sipsimple.notification.declaration import strictness
-from sipsimple.realm import Singleton
+from sipsimple.realm import Singleton, current_realm
 from sipsimple.util import Any, AnyType
 
 __all__ = [
@@ -44,7 +44,8 @@ class IObserver(Interface):
     def handle_notification(notification):  # type: ignore[no-untyped-def]
         """Called with each Notification that it was added for, in the thread that posts it.
 
-        It must not block. An exception is logged and does not keep the other observers from being called.
+        It must not block. An exception is logged and does not keep the other observers from being called; so is
+        SystemExit in the reactor's thread, which only would break off what posts, and end nothing.
         """
 
 
@@ -203,7 +204,9 @@ class NotificationCenter(metaclass=Singleton):
                 continue
             try:
                 observer.handle_notification(notification)
-            except Exception:
+            except (Exception, SystemExit) as error:
+                if isinstance(error, SystemExit) and not current_realm().in_reactor_thread():
+                    raise
                 log.exception("An observer (%s) of %s failed", type(observer).__name__, name)
 
     def _observes(self, observer_id: int, name: str, sender_id: int) -> bool:
