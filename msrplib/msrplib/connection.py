@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from msrplib.answers import encode_response, is_response_wanted
-from msrplib.drops import log
+from msrplib.drops import faults, log
 from msrplib.errors import (
     CertificateError,
     ConnectionClosedError,
@@ -125,7 +125,7 @@ class MSRPConnection(TwistedProtocol):
             octets = self._parser.octets
             for index, event in enumerate(events):
                 if octets is not None:
-                    self._trace_incoming(octets[index])
+                    self._trace("incoming", octets[index])
                 if type(event) is MSRPData:
                     if event.code is None:
                         self._request_received(event)
@@ -159,7 +159,7 @@ class MSRPConnection(TwistedProtocol):
         self._sessions.clear()
         self._owner.connection_lost(self, reason)
         for session in sessions:
-            session.connection_lost(reason)
+            session.binding.connection_lost(reason)
 
     def resumeProducing(self) -> None:
         self._is_congested = False
@@ -179,7 +179,7 @@ class MSRPConnection(TwistedProtocol):
         """Write a response, a report, or a chunk that need not wait. Not bounded by the outbox, as no request
         can be left without its answer; a peer that reads none of them is not answered for ever."""
         if self._on_trace is not None:
-            self._on_trace("outgoing", octets, self.local_address, self.remote_address)
+            self._trace("outgoing", octets)
         if self._tells_drained or self._is_congested:
             self._unread += len(octets)
             if self._unread > MAX_UNREAD_ANSWERS:
@@ -194,7 +194,7 @@ class MSRPConnection(TwistedProtocol):
         """Write a chunk of a message (from the outbox)."""
         parts = (chunk.head, chunk.body, chunk.tail)
         if self._on_trace is not None:
-            self._on_trace("outgoing", b"".join(parts), self.local_address, self.remote_address)
+            self._trace("outgoing", b"".join(parts))
         if self._gathered is not None:
             self._gathered.extend(parts)
         elif self.transport is not None:
@@ -203,9 +203,12 @@ class MSRPConnection(TwistedProtocol):
             else:
                 self.transport.writeSequence(parts)
 
-    def _trace_incoming(self, octets: bytes) -> None:
+    def _trace(self, direction: str, octets: bytes) -> None:
         assert self._on_trace is not None
-        self._on_trace("incoming", octets, self.local_address, self.remote_address)
+        try:
+            self._on_trace(direction, octets, self.local_address, self.remote_address)
+        except Exception:
+            faults.dropped("%s: the trace raised", self.remote_address, exc_info=True)
 
     def transaction_added(self) -> None:
         if self._transaction_timer is None:
@@ -290,7 +293,7 @@ class MSRPConnection(TwistedProtocol):
         session = self._sessions.get(headers.get("To-Path", ""))
         if session is not None and "From-Path" in headers:
             if not session.is_bound:
-                session.bound(self)
+                session.binding.bound(self)
             return session
         try:
             if not chunk.from_path:

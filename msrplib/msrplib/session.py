@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from msrplib.answers import encode_report
+from msrplib.binding import Binding, SessionState
 from msrplib.delivery import DeliveryTable
 from msrplib.errors import (
-    ConnectionClosedError,
     FingerprintError,
-    MSRPResponseError,
     QueueFullError,
     SessionStateError,
     as_failure,
@@ -31,32 +29,6 @@ if TYPE_CHECKING:
     from msrplib.connection import MSRPConnection
 
 __all__ = ["MSRPSession", "SessionState"]
-
-
-class SessionState(Enum):
-    NEW = "new"
-    BINDING = "binding"
-    BOUND = "bound"
-    CLOSED = "closed"
-
-
-class _Step(Enum):
-    CONNECT = "connect"  # we are connected, and the empty SEND that binds the session was sent
-    BIND = "bind"  # it was answered, or the peer's first request has come
-    UNBIND = "unbind"  # it was refused
-    CLOSE = "close"
-
-
-# RFC 4975 5.4: the active side sends a request at once, the passive side knows the session by its To-Path.
-_STEPS = {
-    (SessionState.NEW, _Step.CONNECT): SessionState.BINDING,
-    (SessionState.NEW, _Step.BIND): SessionState.BOUND,
-    (SessionState.NEW, _Step.CLOSE): SessionState.CLOSED,
-    (SessionState.BINDING, _Step.BIND): SessionState.BOUND,
-    (SessionState.BINDING, _Step.UNBIND): SessionState.NEW,
-    (SessionState.BINDING, _Step.CLOSE): SessionState.CLOSED,
-    (SessionState.BOUND, _Step.CLOSE): SessionState.CLOSED,
-}
 
 
 class MSRPSession:
@@ -84,14 +56,11 @@ class MSRPSession:
             raise ValueError("a session needs a URI of its own")
         self.handler = handler if handler is not None else SessionHandler()
         self.limits = limits or Limits()
-        self._state = SessionState.NEW
-        self._connection: MSRPConnection | None = None
+        self.binding = Binding(self)
         self._receiver = Receiver(self)
         self._deliveries = DeliveryTable(self)
         self._waiting: list[OutgoingMessage] = []  # for the session to be bound
         self._queued_size = 0
-        self._bind_message: OutgoingMessage | None = None
-        self._bind_outcome: Callable[[Failure | None], None] | None = None
         self._on_closed: Callable[[], object] | None = None
         self._is_paused = False
         self._local_text = str(self.local_path[-1])
@@ -103,7 +72,7 @@ class MSRPSession:
     def __repr__(self) -> str:
         # Who knows the session id may join the session, so it is not shown.
         uri = self.local_path[-1]
-        return f"<MSRPSession {uri.host}:{uri.port} {self._state.value}>"
+        return f"<MSRPSession {uri.host}:{uri.port} {self.binding.state.value}>"
 
     @property
     def remote_path(self) -> tuple[MSRPURI, ...]:
@@ -117,7 +86,7 @@ class MSRPSession:
         to_path = format_path((*reversed(self.local_path[:-1]), *self._remote_path))
         self._path_headers = (to_path, self._local_text)
         self._path_text = f"To-Path: {to_path}\r\nFrom-Path: {self._local_text}\r\n"
-        self._submit_waiting()
+        self.send_waiting()
 
     @property
     def remote_fingerprint(self) -> str | None:
@@ -144,17 +113,21 @@ class MSRPSession:
         return hops[0]
 
     @property
+    def _connection(self) -> MSRPConnection | None:
+        return self.binding.connection
+
+    @property
     def state(self) -> SessionState:
-        return self._state
+        return self.binding.state
 
     @property
     def is_bound(self) -> bool:
         """A connection is there, and the session can send."""
-        return self._state is SessionState.BOUND
+        return self.binding.state is SessionState.BOUND
 
     @property
     def is_closed(self) -> bool:
-        return self._state is SessionState.CLOSED
+        return self.binding.state is SessionState.CLOSED
 
     @property
     def local_address(self) -> str | None:
@@ -197,7 +170,7 @@ class MSRPSession:
         :raises ValueError: a message with that id is under way; a report value is none of those; a header has
             characters that it cannot have (MSRPSyntaxError)
         """
-        if self._state is SessionState.CLOSED:
+        if self.binding.state is SessionState.CLOSED:
             raise SessionStateError("the session is closed")
         if success_report not in ("yes", "no") or failure_report not in ("yes", "no", "partial"):
             raise ValueError("success_report is 'yes' or 'no', failure_report 'yes', 'no' or 'partial'")
@@ -221,7 +194,7 @@ class MSRPSession:
         self._queued_size += in_memory
         self._deliveries.add(message)
         connection = self._connection
-        if connection is not None and self._state is SessionState.BOUND and self._remote_path:
+        if connection is not None and self.binding.state is SessionState.BOUND and self._remote_path:
             connection.outbox.submit(message)
         else:
             self._waiting.append(message)
@@ -295,87 +268,28 @@ class MSRPSession:
         self._close(reason)
 
     def _close(self, reason: Failure | None) -> None:
-        if self._state is SessionState.CLOSED:
+        self.resume_receiving()
+        if not self.binding.close():
             return
-        self._step(_Step.CLOSE)
-        connection = self._connection
-        if connection is not None:
-            self.resume_receiving()
-            connection.release(self)
-            self._connection = None
         self._waiting.clear()
         text = "the session was closed" if reason is None else reason.getErrorMessage()
         self._receiver.close(text)
         self._deliveries.close(text)
-        outcome = self._bind_outcome
-        if outcome is not None:
-            self._bind_outcome = None
-            outcome(reason or as_failure(ConnectionClosedError("the session was closed")))
+        self.binding.closed(reason)
         if self._on_closed is not None:
             self._on_closed()
         tell(self, self.handler.session_closed, reason)
 
-    def _step(self, step: _Step) -> None:
-        state = _STEPS.get((self._state, step))
-        if state is None:
-            raise SessionStateError(f"a session that is {self._state.value} cannot {step.value}")
-        self._state = state
-
     # Below here: for transport and connection.
-
-    def expect_outcome(self, outcome: Callable[[Failure | None], None] | None) -> None:
-        """Whom to tell, once, that the session is bound, or why it will not be."""
-        self._bind_outcome = outcome
 
     def on_closed(self, callback: Callable[[], object]) -> None:
         """Whom to tell, before the handler, that the session has ended."""
         self._on_closed = callback
 
-    def attach(self, connection: MSRPConnection) -> None:
-        """We are connected: bind the session with a SEND that has no body (RFC 4975 5.4)."""
-        self._step(_Step.CONNECT)
-        self._connection = connection
-        connection.add(self)
-        message = OutgoingMessage(self, new_message_id(), b"", None, "no", "yes", (), None)
-        self._bind_message = message
-        connection.outbox.submit(message)
-
-    def detach(self) -> None:
-        """Binding is given up; it may be tried again on another connection."""
+    def send_waiting(self) -> None:
+        """Send what was waiting for the session to be bound, and for the remote path."""
         connection = self._connection
-        if self._state is SessionState.BINDING and connection is not None:
-            self._step(_Step.UNBIND)
-            self._connection = self._bind_message = None
-            connection.release(self)
-
-    def bound(self, connection: MSRPConnection) -> None:
-        """A request of the peer, or its answer to ours, has come over this connection."""
-        if self._state is SessionState.BOUND:
-            return
-        self._step(_Step.BIND)
-        if self._connection is None:
-            self._connection = connection
-            connection.add(self)
-        outcome = self._bind_outcome
-        self._bind_outcome = None
-        if outcome is not None:
-            outcome(None)
-        self._submit_waiting()
-
-    def connection_lost(self, reason: Failure) -> None:
-        """The connection is gone."""
-        if self._state is SessionState.BINDING and self._bind_outcome is not None:
-            outcome = self._bind_outcome
-            self._bind_outcome = None
-            self.detach()
-            outcome(reason)
-        else:
-            self._connection = None
-            self._close(reason)
-
-    def _submit_waiting(self) -> None:
-        connection = self._connection
-        if connection is None or self._state is not SessionState.BOUND or not self._remote_path:
+        if connection is None or self.binding.state is not SessionState.BOUND or not self._remote_path:
             return
         waiting = self._waiting
         self._waiting = []
@@ -420,28 +334,17 @@ class MSRPSession:
 
     def response_received(self, message: OutgoingMessage, response: MSRPData) -> None:
         """A response to a request of this session."""
-        if message is not self._bind_message:
+        if self.binding.is_own(message):
+            self.binding.response_received(response)
+        else:
             self._deliveries.response_received(message, response)
-        elif self._state is SessionState.BINDING and self._connection is not None:
-            assert response.code is not None
-            if response.code == 200:
-                self.bound(self._connection)
-            else:
-                self._bind_failed(response.code, response.comment)
 
     def transaction_timed_out(self, message: OutgoingMessage) -> None:
         """No response came in time (RFC 4975 7.1.1: as if it had been 408)."""
-        if message is not self._bind_message:
+        if self.binding.is_own(message):
+            self.binding.timed_out()
+        else:
             self._deliveries.timed_out(message)
-        elif self._state is SessionState.BINDING:
-            self._bind_failed(408, "no answer to the first SEND")
-
-    def _bind_failed(self, code: int, comment: str) -> None:
-        outcome = self._bind_outcome
-        self._bind_outcome = None
-        self.detach()
-        if outcome is not None:
-            outcome(as_failure(MSRPResponseError(code, comment)))
 
     # Below here: for receiver, outbox and delivery table.
 
@@ -493,7 +396,7 @@ class MSRPSession:
             self._connection.transactions.pop(transaction_id)
 
     def _message_left(self, message: OutgoingMessage, chunk: EncodedChunk) -> None:
-        if message is self._bind_message or message.is_final:
+        if self.binding.is_own(message) or message.is_final:
             return
         self._release_queued(message)
         self._deliveries.sent(message)

@@ -154,7 +154,7 @@ class MSRPListener:
             timeout = self._limits.connect_timeout
         timer = self._reactor.callLater(timeout, self._timed_out, uri)
         self._expected[uri] = _Expectation(session, deferred, timer)
-        session.expect_outcome(lambda failure: self._settled(uri, failure))
+        session.binding.expect_outcome(lambda failure: self._settled(uri, failure))
         return deferred
 
     def stop(self) -> Deferred[None]:
@@ -194,7 +194,7 @@ class MSRPListener:
     def _forget(self, uri: MSRPURI) -> _Expectation | None:
         expectation = self._expected.pop(uri, None)
         if expectation is not None:
-            expectation.session.expect_outcome(None)
+            expectation.session.binding.expect_outcome(None)
             if expectation.timer.active():
                 expectation.timer.cancel()
         return expectation
@@ -220,7 +220,7 @@ class MSRPListener:
             timer.cancel()
         self._bound[uri] = session
         session.on_closed(lambda: self._bound.pop(uri, None))
-        session.bound(connection)
+        session.binding.bound(connection)
         return session
 
     def connection_lost(self, connection: MSRPConnection, reason: Failure) -> None:
@@ -247,7 +247,7 @@ class _Attempt:
         if not connection.has_fingerprint(self.session.remote_fingerprint):
             self.settled(as_failure(FingerprintError("the peer has another certificate than it announced")))
             return
-        self.session.attach(connection)
+        self.session.binding.attach(connection)
 
     def settled(self, failure: Failure | None) -> None:
         if self._is_done:
@@ -262,13 +262,13 @@ class _Attempt:
     def _finish(self) -> None:
         self._is_done = True
         self._connector.attempts.discard(self)
-        self.session.expect_outcome(None)
+        self.session.binding.expect_outcome(None)
         if self.timer is not None and self.timer.active():
             self.timer.cancel()
 
     def _give_up(self) -> None:
         self._finish()
-        self.session.detach()
+        self.session.binding.detach()
         if self._connection is None:
             if self.socket is not None:
                 self.socket.disconnect()
@@ -324,7 +324,7 @@ class MSRPConnector:
         """
         hop = session.next_hop
         attempt = _Attempt(self, session, hop)
-        session.expect_outcome(attempt.settled)
+        session.binding.expect_outcome(attempt.settled)
         self.attempts.add(attempt)
         if timeout is None:
             timeout = self._limits.connect_timeout

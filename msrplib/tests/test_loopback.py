@@ -168,7 +168,7 @@ def test_peer_is_killed(make_recorder: Any) -> None:
 
     async def scenario(reactor: Any) -> None:
         listener, active, passive = await bind(reactor, make_recorder, False)
-        active._connection.transport.abortConnection()
+        active.binding.connection.transport.abortConnection()
         await until(reactor, lambda: passive.handler.closed and active.handler.closed)
         assert passive.handler.closed[0].type.__name__ == "ConnectionClosedError"
         await listener.stop()

@@ -341,6 +341,19 @@ def test_trace(reactor: Any, make_recorder: Any) -> None:
     assert sum(len(data) for direction, data, _, _ in seen if direction == "incoming") > 200_000
 
 
+def test_trace_that_raises(make_pair: Any, reactor: Any, caplog: Any) -> None:
+    """What the trace raises is logged, and harms nothing."""
+
+    def broken(*arguments: Any) -> None:
+        raise RuntimeError("bug")
+
+    pair = make_pair(on_trace=broken)
+    pair.active.send_message(b"Hi", "a/b", success_report="yes")
+    reactor.settle()
+    assert len(pair.active_handler.delivered) == 1
+    assert "the trace raised" in caplog.text
+
+
 def test_relays_in_the_paths(reactor: Any, make_recorder: Any) -> None:
     """RFC 4976 5: a request goes through our relays, nearest first, then along the peer's path; our own URI is where
     it comes from."""
