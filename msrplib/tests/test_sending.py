@@ -512,3 +512,51 @@ def test_reports_of_parts(pair: Any, reactor: Any) -> None:
     assert pair.active_handler.delivered == [whole.message_id]
     assert len(pair.active_handler.reports) == 4
     assert outgoing.state is MessageState.ACCEPTED
+
+
+def test_awaited_reports_are_bounded(make_pair: Any, reactor: Any) -> None:
+    """A peer that never reports does not make us remember every message: the oldest fails."""
+    pair = make_pair(Limits(max_awaiting_reports=5))
+    pair.passive._report_success = lambda *arguments: None
+    outgoing = []
+    for _ in range(8):
+        outgoing.append(pair.active.send_message(b"x", "a/b", success_report="yes"))
+        reactor.settle()
+    assert [failure[:2] for failure in pair.active_handler.failures] == [
+        (each.message_id, 408) for each in outgoing[:3]
+    ]
+
+
+@pytest.mark.parametrize("text", [None, "1-*/100", "1-*/*", "1-100/*"])
+def test_report_without_an_end(pair: Any, reactor: Any, text: str | None) -> None:
+    """RFC 4975 7.1.3: a success report that does not say how far it goes is about all of the message."""
+    pair.passive._report_success = lambda *arguments: None
+    outgoing = pair.active.send_message(b"x" * 100, "a/b", message_id="mine", success_report="yes")
+    reactor.settle()
+    headers = {"To-Path": str(pair.active.local_uri), "From-Path": str(pair.passive.local_uri), "Message-ID": "mine"}
+    if text is not None:
+        headers["Byte-Range"] = text
+    pair.passive.send_chunk(MSRPData("report1", "REPORT", headers={**headers, "Status": "000 200 OK"}))
+    reactor.settle()
+    assert pair.active_handler.delivered == [outgoing.message_id]
+
+
+def test_source_of_rubbish(pair: Any, reactor: Any) -> None:
+    """A source that gives more than was asked for, or no octets, fails its message and nothing else."""
+
+    class Rubbish:
+        def read(self, size: int, /) -> Any:
+            return "text"
+
+    class TooMuch:
+        def read(self, size: int, /) -> bytes:
+            return bytes(size + 1)
+
+    for source in (Rubbish(), TooMuch()):
+        pair.active.send_message(source, "a/b")
+        assert pair.active_handler.failures == []
+        reactor.settle()
+        assert pair.active_handler.failures.pop()[1] == 400
+    pair.active.send_message(b"Hi", "a/b", success_report="yes")
+    reactor.settle()
+    assert len(pair.active_handler.delivered) == 1
