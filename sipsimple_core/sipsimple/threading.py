@@ -4,19 +4,23 @@ The reactor of an application is Twisted's global one. It runs in a daemon threa
 started once in a process and stays up until the process exits, since a Twisted reactor can't be started again
 but an application can. Where a reactor is running already (Twisted's or asyncio's, in whichever thread) that
 one is used.
+
+A fork takes no threads along: in the child of a process whose reactor runs in that thread nothing runs, and nothing
+can. There the default realm is a fresh one, in which nothing was started, and starting says what is wrong.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from sipsimple.realm import Realm, current_realm
+from sipsimple.realm import Realm, current_realm, replace_default_realm
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -33,14 +37,21 @@ EXIT_TIMEOUT = 2.0  # seconds that the exit of the process waits for the reactor
 
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
+_forked = False
 
 
 def start_reactor_thread(realm: Realm) -> None:
     """Give `realm` the process's reactor, and see to it that it runs. Returns at once.
 
-    Raises RuntimeError when the reactor was run and stopped by the application: it can't run again.
+    Raises RuntimeError when the reactor was run and stopped by the application: it can't run again; and in a forked
+    process whose parent had it run.
     """
     global _thread
+    if _forked:
+        raise RuntimeError(
+            "the Twisted reactor runs in the process that this one was forked from: "
+            "fork before the application is started, or start another program (multiprocessing: 'spawn')"
+        )
     with _lock:
         running_in = _thread.ident if _thread is not None and _thread.is_alive() else _foreign_thread()
         if running_in is None:
@@ -53,6 +64,17 @@ def start_reactor_thread(realm: Realm) -> None:
             atexit.register(_stop_reactor, reactor, _thread)
             running_in = _thread.ident
         realm.set_reactor(sys.modules["twisted.internet.reactor"], running_in)
+
+
+def _after_fork() -> None:
+    global _lock, _forked
+    if _thread is not None:
+        _lock, _forked = threading.Lock(), True
+        replace_default_realm()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _foreign_thread() -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -589,6 +590,57 @@ except RuntimeError as error:
     lines = output.strip().split("\n")
     assert lines[0] == f"True {ALL}" and lines[1] == "['MainThread']"
     assert "cannot be started again" in lines[2] and lines[2].endswith("False")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork() -> None:
+    """APP-011, APP-016: in a forked process the application does not run, which it says; the parent's goes on. A fork
+    before the start is no matter."""
+    output = run_script(
+        PRELUDE
+        + """
+import os, warnings
+warnings.simplefilter('ignore', DeprecationWarning)
+from sipsimple.notification import NotificationCenter
+
+def fork(function):
+    process = os.fork()
+    if process == 0:
+        function()
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
+
+def child():
+    NotificationCenter().add_observer(recorder)
+    print(application.running, SIPApplication().running)
+    application.stop()
+    try:
+        application.start(storage)
+    except RuntimeError as error:
+        print(error, flush=True)
+    assert not application.running and not recorder.find('SIPApplicationWillEnd')
+
+def early_child():
+    application.start(storage)
+    count('SIPApplicationDidStart', 1)
+    application.stop()
+    count('SIPApplicationDidEnd', 1)
+    print('early', flush=True)
+
+configure(0)
+fork(early_child)
+application.start(storage)
+count('SIPApplicationDidStart', 1)
+fork(child)
+assert application.running
+application.stop()
+count('SIPApplicationDidEnd', 1)
+print(recorder.names())
+"""
+    )
+    lines = output.strip().split("\n")
+    assert (lines[0], lines[1], lines[3]) == ("early", "False False", f"{ALL}")
+    assert "forked" in lines[2]
 
 
 def test_importing_it_imports_no_plugin_and_no_reactor() -> None:
