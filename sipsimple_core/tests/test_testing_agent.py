@@ -137,6 +137,19 @@ def test_a_call_is_rejected(network: MemoryNetwork, alice: UserAgent, bob: UserA
     network.run_until(lambda: alice.recorder.find("SIPSessionDidFail", code=486, originator="remote"))
 
 
+def test_a_session_that_the_test_has_ended_is_not_answered(
+    network: MemoryNetwork, alice: UserAgent, bob: UserAgent
+) -> None:
+    class Reject:
+        def handle_notification(self, notification: Any) -> None:
+            notification.sender.reject(486)
+
+    bob.run(lambda: NotificationCenter().add_observer(Reject(), name="SIPSessionNewIncoming"))
+    bob.answer_with(ring=True)
+    alice.call(bob, [WordStream])
+    network.run_until(lambda: alice.recorder.find("SIPSessionDidFail", code=486))
+
+
 def test_the_answer_may_choose_streams(network: MemoryNetwork, alice: UserAgent, bob: UserAgent) -> None:
     bob.answer_with(lambda session, streams: streams[:1])
     session = alice.call(bob, [WordStream, WordStream])

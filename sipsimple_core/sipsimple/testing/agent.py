@@ -245,7 +245,7 @@ class Answerer:
 
     def handle_notification(self, notification: Notification) -> None:
         session = notification.sender
-        if self._ring:
+        if self._ring and session.state == "incoming":
             session.send_ring_indication()
         self._agent.reactor.callLater(self._delay, self._answer, session, list(notification.data.streams))
 
