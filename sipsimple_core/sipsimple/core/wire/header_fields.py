@@ -6,7 +6,6 @@ a typed value is parsed once and remembered until the fields change.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -20,7 +19,6 @@ __all__ = ["HeaderFields", "HeaderValue"]
 
 H = TypeVar("H", bound=BaseHeader)
 
-_bare_line_end = re.compile(r"\r(?!\n|$)|(?<!\r)\n").search
 _new = object.__new__
 
 HeaderValue = str | int | BaseHeader
@@ -201,7 +199,8 @@ class HeaderFields:
 
     def has_bare_line_end(self) -> bool:
         """Whether somewhere there is a CR without LF or an LF without CR (RFC 3261 7)."""
-        return any(line[-1:] != "\r" or ("\r" in line[:-1] and _bare_line_end(line)) for line in self._lines)
+        text = self.printed()
+        return not text.count("\r\n") == text.count("\n") == text.count("\r")
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and KEYS[name] in self.index

@@ -14,11 +14,11 @@ _illegal_host = re.compile(r"[^A-Za-z0-9\-._:]").search
 
 def plain_host(host: str) -> str:
     """host without the brackets of an IPv6 reference. Raises SIPParseError if it is no host."""
-    if host[:1] == "[":
-        host = host[1:-1] if host[-1] == "]" else host
-    if (":" in host and not _is_ipv6(host)) or not host or _illegal_host(host):
+    plain = host[1:-1] if host[:1] == "[" and host[-1] == "]" else host
+    is_address = plain is not host or ":" in plain
+    if (is_address and not _is_ipv6(plain)) or not plain or _illegal_host(plain):
         raise SIPParseError("not a host", host)
-    return host
+    return plain
 
 
 def host_and_port(host: str, port: int | None = None) -> str:

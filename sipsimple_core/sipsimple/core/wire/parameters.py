@@ -140,9 +140,7 @@ class BaseParameters(dict[str, str | None]):
 
     def comparable(self) -> frozenset[tuple[str, str | None]]:
         """What makes two sets of parameters equal: order and, but for quoted strings, case mean nothing (7.3.1)."""
-        return frozenset(
-            [(key, value if value is None or value[:1] == '"' else value.lower()) for key, value in self.items()]
-        )
+        return frozenset([(key, _comparable(value) if value else value) for key, value in self.items()])
 
     def frozen(self) -> FrozenParameters:
         return FrozenParameters(self) if self else NO_PARAMETERS
@@ -205,6 +203,11 @@ class FrozenParameters(BaseParameters):
 
 
 NO_PARAMETERS = FrozenParameters()
+
+
+def _comparable(value: str) -> str:
+    printed = token_or_quoted(value)
+    return printed if printed[0] == '"' else printed.lower()
 
 
 def _name(name: str) -> str:

@@ -65,7 +65,6 @@ _address = re.compile(
     re.DOTALL,
 ).fullmatch
 _leading_tag = re.compile(rf"tag=({TOKEN}+)(?:;|\Z)").match  # saves parsing the parameters, where there is no other
-_plain_display_name = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+(?: [A-Za-z0-9\-.!%*_+`'~]+)*").fullmatch
 
 
 class BaseAddressHeader(BaseParameterizedHeader):
@@ -128,12 +127,8 @@ class BaseAddressHeader(BaseParameterizedHeader):
 
     @property
     def body(self) -> str:
-        name = self.display_name
-        if not name:
-            return f"<{self._uri}>{self._printed_parameters()}"
-        if not _plain_display_name(name):
-            name = quote(name)
-        return f"{name} <{self._uri}>{self._printed_parameters()}"
+        name = f"{quote(self.display_name)} " if self.display_name else ""
+        return f"{name}<{self._uri}>{self._printed_parameters()}"
 
     def _key(self) -> tuple[Any, ...]:
         return self.name, self.uri._key(), self.display_name or None, self.parameters.comparable()

@@ -33,7 +33,8 @@ class BaseDialogHeader(BaseValueHeader):
     def __init__(
         self, call_id: str, to_tag: str, from_tag: str, parameters: Mapping[str, str | None] | None = None
     ) -> None:
-        super().__init__(call_id, {self.tag_names[0]: to_tag, self.tag_names[1]: from_tag, **(parameters or {})})
+        tags = dict(zip(self.tag_names, (to_tag, from_tag), strict=True))
+        super().__init__(call_id, {**(parameters or {}), **tags})
 
     @classmethod
     def parse(cls, text: str) -> Self:
