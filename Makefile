@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat
+DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat plugins/cli
 PROJECTS      := pyproject.toml $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 MERGED        := build/merged
 
@@ -44,7 +44,7 @@ lint: $(READY)
 	@# mypy sees one root of a namespace package, so it gets all of them merged into one folder
 	@rm -rf $(MERGED) && mkdir -p $(MERGED)
 	@cp -R msrplib/msrplib $(MERGED)/
-	@for part in sipsimple_core plugins/msrp plugins/msrp_chat; do cp -R $$part/sipsimple $(MERGED)/; done
+	@for part in $(filter-out msrplib,$(DISTRIBUTIONS)); do cp -R $$part/sipsimple $(MERGED)/; done
 	@cp sipsimple_core/sipsimple/streams/__init__.py $(MERGED)/sipsimple/streams/
 	cd $(MERGED) && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p sipsimple -p msrplib
 

@@ -173,3 +173,13 @@ def test_without_a_keyring(tmp_path: Path, module: Any, monkeypatch: pytest.Monk
     backend = FileStorage(tmp_path, keyring=True).configuration_backend
     with pytest.raises(ConfigurationError, match="keyring"):
         backend.save({"x": 1})
+
+
+def test_looking_without_the_secrets(tmp_path: Path, keyring: Keyring) -> None:
+    """STO-004: who only looks does not bother the user for the keyring."""
+    start(tmp_path, keyring=True)
+    save_password("alice@example.com", "secret")
+    keyring.broken = True
+    tree = FileStorage(tmp_path).configuration_backend.read(secrets=False)
+    password = tree["Accounts"]["alice@example.com"]["auth"]["password"]
+    assert password and password != "secret"

@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
     "sipsimple-core": "sipsimple_core",
     "sipsimple-msrp": "plugins/msrp",
     "sipsimple-chat": "plugins/msrp_chat",
+    "sipsimple-cli": "plugins/cli",
 }
 
 #: What runs the suites; no distribution needs it to work.

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from sipsimple.configuration.backend import ConfigurationData, IConfigurationBackend, copy_tree
 from sipsimple.configuration.errors import ConfigurationError, ConfigurationInUseError, DamagedConfigurationError
-from sipsimple.configuration.keyring_secrets import KeyringSecrets, check_keyring
+from sipsimple.configuration.keyring_secrets import KeyringSecrets, check_keyring, without_secrets
 from sipsimple.configuration.toml_document import TOMLError, changed_text, parse
 from sipsimple.storage.durable import make_private, make_private_folder, read_bounded, remove_leftovers, write_whole
 from sipsimple.storage.lock import FolderInUseError, FolderLock
@@ -61,12 +61,14 @@ class FileBackend:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
 
-    def read(self) -> ConfigurationData:
+    def read(self, *, secrets: bool = True) -> ConfigurationData:
         """What is stored, without taking the lock: to look at it while another process uses it.
 
+        Without `secrets` the keyring is not asked; in the place of each of its secrets is a Password that says so.
         Raises ConfigurationError like `load`. Nothing is written, not even a folder made.
         """
-        return self._secrets.resolved(parse(self._read()[0]))
+        tree = parse(self._read()[0])
+        return self._secrets.resolved(tree) if secrets else without_secrets(tree)
 
     def load(self) -> ConfigurationData:
         """Return the stored tree, an empty one if there is no file.

@@ -17,7 +17,7 @@ from sipsimple.configuration.datatypes.text import Password
 from sipsimple.configuration.errors import ConfigurationError
 from sipsimple.configuration.toml_document import KeyringReference
 
-__all__ = ["KeyringSecrets", "check_keyring"]
+__all__ = ["KeyringSecrets", "check_keyring", "without_secrets"]
 
 log = logging.getLogger("sipsimple.configuration")
 
@@ -105,6 +105,17 @@ class KeyringSecrets:
                 import_module("keyring").delete_password(SERVICE, entry)
             except Exception as error:
                 log.warning("The keyring's entry %r can't be removed: %s", entry, _told(error))
+
+
+def without_secrets(tree: ConfigurationData) -> ConfigurationData:
+    """The tree with a text in the places of the references; the keyring is not asked."""
+    result: ConfigurationData = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            result[name] = without_secrets(value)
+        else:
+            result[name] = Password("in the keyring") if isinstance(value, KeyringReference) else value
+    return result
 
 
 def _entries(tree: ConfigurationData) -> Iterator[str]:

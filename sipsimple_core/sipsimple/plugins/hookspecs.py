@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    import click
+
     from sipsimple.account import Account
     from sipsimple.application import SIPApplication
     from sipsimple.configuration import SettingsObjectExtension
@@ -27,6 +28,7 @@ RESULTS: Mapping[str, type] = {
     "sipsimple_application_services": Iterable,
     "sipsimple_desktop_sharing_handlers": Mapping,
     "sipsimple_audio_engines": Mapping,
+    "sipsimple_commands": Iterable,
 }
 
 
@@ -81,6 +83,7 @@ def sipsimple_audio_engines() -> Mapping[str, Callable[[], Any]]:
 
 
 @hookspec
-def sipsimple_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Subcommands of the command `sipsimple`: add parsers, each with a default `run`, called with the parsed
-    arguments, which returns the exit status."""
+def sipsimple_commands() -> Iterable[click.Command]:
+    """Subcommands of the command `sipsimple` (distribution sipsimple-cli), as click commands; see sipsimple.cli.
+    Called only by that command, so click is there."""
+    return ()
