@@ -16,7 +16,7 @@ from harness import HERE, Figures, median
 
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from interop.scenarios import SDP, expect, request, scenario  # noqa: E402
+from interop.scenarios import SDP, expect, request, scenario
 
 OPTIONS = scenario(request("OPTIONS", 1, to_tag=False, retrans=500), expect(200))
 CALL = scenario(
@@ -80,14 +80,7 @@ def load(steps: str, port: int, calls: int) -> tuple[float, int]:
         subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         with (path / "stat.csv").open() as file:
             *_, last = csv.DictReader(file, delimiter=";")
-        seconds = _seconds(last["ElapsedTime(C)"])
-        return int(last["SuccessfulCall(C)"]) / seconds, int(last["FailedCall(C)"])
-
-
-def _seconds(text: str) -> float:
-    """sipp's HH:MM:SS:microseconds (older ones: HH:MM:SS.milliseconds)."""
-    hours, minutes, rest = text.split(":", 2)
-    return int(hours) * 3600 + int(minutes) * 60 + float(rest.replace(":", "."))
+        return float(last["CallRate(C)"]), int(last["FailedCall(C)"])
 
 
 def rate(kind: str, steps: str, calls: int) -> tuple[float, int]:
