@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sipsimple.core.protocol.dialog import hop_towards
 from sipsimple.core.protocol.outgoing_request import Destination
 from sipsimple.core.wire.headers import BaseRouteHeader, FrozenRouteHeader
-from sipsimple.core.wire.uri import SIPURI, BaseSIPURI, BaseURI, FrozenSIPURI
+from sipsimple.core.wire.uri import SIPURI, BaseSIPURI, BaseURI
 
 __all__ = ["Routes", "destinations_of"]
 
@@ -24,10 +24,10 @@ def destinations_of(route_header: Routes, request_uri: BaseURI) -> list[Destinat
     routes = [route_header] if isinstance(route_header, BaseRouteHeader) else list(route_header)
     if not routes:
         raise ValueError("there is no route to send the request by")
-    direct = hop_towards(FrozenSIPURI.new(request_uri)) if isinstance(request_uri, BaseSIPURI) else None
+    direct = hop_towards(request_uri) if isinstance(request_uri, BaseSIPURI) else None
     destinations = []
     for header in routes:
-        hop = hop_towards(FrozenSIPURI.new(header.uri)) if isinstance(header.uri, BaseSIPURI) else None
+        hop = hop_towards(header.uri) if isinstance(header.uri, BaseSIPURI) else None
         if hop is None:
             raise ValueError(f"the route {header.uri} names no IP address")
         destinations.append(Destination(hop, None if hop == direct else _loose(header)))

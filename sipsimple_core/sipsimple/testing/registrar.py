@@ -16,10 +16,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from sipsimple.core.protocol.dialog import new_tag
-from sipsimple.core.wire.headers import BaseHeader, FrozenContactHeader, FrozenPathHeader, FrozenServiceRouteHeader
+from sipsimple.core.wire.headers import (
+    BaseHeader,
+    FrozenContactHeader,
+    FrozenPathHeader,
+    FrozenServiceRouteHeader,
+    FrozenToHeader,
+)
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.uri import BaseSIPURI, FrozenSIPURI
 from sipsimple.core.wire.validation import refuse_registration
@@ -42,13 +49,18 @@ DEFAULT_EXPIRES = 3600
 
 @dataclass(slots=True)
 class Binding:
-    """One contact of an address-of-record; `expires_at` is on the clock of the registrar's stack."""
+    """One contact of an address-of-record; `expires_at` is on the clock of the registrar's stack.
+
+    `source` is the Contact as it was registered, `printed` as it is told, but for its `expires`.
+    """
 
     contact: FrozenContactHeader
     expires_at: float
     call_id: str
     cseq: int
-    path: tuple[FrozenPathHeader, ...] = ()
+    path: tuple[FrozenPathHeader, ...]
+    source: str | None
+    printed: str
 
 
 class Registrar:
@@ -100,7 +112,7 @@ class Registrar:
         if self.guard is not None and (response := self.guard(request)) is not None:
             return response
         self.requests += 1
-        address = _address_of_record(request)
+        address = _address_of_record(request.headers.get("To") or "")
         bindings = self.bindings.get(address)
         if bindings is None:
             if len(self.bindings) >= MAX_ADDRESSES:
@@ -116,6 +128,7 @@ class Registrar:
     def _update(self, request: SIPRequest, address: str, bindings: dict[str, Binding], now: float) -> SIPResponse:
         if request.contact_star:
             bindings.clear()
+        cseq = request.cseq.number if request.cseq is not None else 0
         # 10.3, step 7: all contacts are looked at before any binding changes
         changes: list[tuple[str, FrozenContactHeader, int]] = []
         for contact in request.contact:
@@ -125,7 +138,6 @@ class Registrar:
                 return make_response(request, 423, None, new_tag(), [("Min-Expires", str(self.min_expires))])
             key = self._key(contact)
             known = bindings.get(key)
-            cseq = request.cseq.number if request.cseq is not None else 0
             if known is not None and known.call_id == request.call_id and cseq <= known.cseq:
                 return make_response(request, 500, "CSeq out of order", new_tag())
             changes.append((key, contact, min(seconds, self.max_expires)))
@@ -133,20 +145,23 @@ class Registrar:
             return make_response(request, 503, None, new_tag())
         options = [option.lower() for option in request.supported]
         path = request.headers.all(FrozenPathHeader)
+        # what was registered by the same words need not be printed anew
+        source = request.headers.get("Contact") if len(changes) == 1 and not self.gruu else None
         for key, contact, seconds in changes:
             if seconds == 0:
                 bindings.pop(key, None)
                 continue
-            parameters: dict[str, str | None] = {**contact.parameters, "expires": str(seconds)}
+            known = bindings.get(key)
+            if known is not None and source is not None and known.source == source and known.path == path:
+                known.expires_at, known.call_id, known.cseq = now + seconds, request.call_id or "", cseq
+                continue
+            parameters = {name: value for name, value in contact.parameters.items() if name != "expires"}
             if self.gruu and "gruu" in options and contact.instance is not None:
                 parameters["pub-gruu"] = f'"{address};gr={contact.instance}"'
                 parameters["temp-gruu"] = f'"sip:{secrets.token_hex(8)}@{address.partition("@")[2]};gr"'
+            registered = FrozenContactHeader(contact.uri, contact.display_name, parameters)
             bindings[key] = Binding(
-                FrozenContactHeader(contact.uri, contact.display_name, parameters),
-                now + seconds,
-                request.call_id or "",
-                request.cseq.number if request.cseq is not None else 0,
-                path,
+                registered, now + seconds, request.call_id or "", cseq, path, source, registered.body
             )
         return make_response(request, 200, None, new_tag(), self._headers(request, bindings, path, options, now))
 
@@ -160,12 +175,7 @@ class Registrar:
     ) -> list[tuple[str, str | BaseHeader]]:
         headers: list[tuple[str, str | BaseHeader]] = []
         for binding in bindings.values():
-            contact, left = binding.contact, round(binding.expires_at - now)
-            if contact.expires != left:
-                contact = FrozenContactHeader(
-                    contact.uri, contact.display_name, {**contact.parameters, "expires": str(left)}
-                )
-            headers.append(("Contact", contact))
+            headers.append(("Contact", f"{binding.printed};expires={round(binding.expires_at - now)}"))
         if "path" in options:
             headers += [("Path", header) for header in path]
         headers += [("Service-Route", header) for header in self.service_routes]
@@ -183,10 +193,10 @@ class Registrar:
         return str(contact.uri)
 
 
-def _address_of_record(request: SIPRequest) -> str:
+@lru_cache(MAX_ADDRESSES)
+def _address_of_record(to: str) -> str:
     """10.3, step 5: the To URI without its parameters."""
-    to_header = request.to_header
-    uri: Any = None if to_header is None else to_header.uri
+    uri = FrozenToHeader.parse(to).uri
     assert isinstance(uri, BaseSIPURI), "refuse_registration lets only SIP URIs pass"
     return str(FrozenSIPURI(uri.host.lower(), uri.user, port=uri.port, secure=uri.secure))
 

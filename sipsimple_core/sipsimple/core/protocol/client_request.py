@@ -19,15 +19,18 @@ __all__ = ["client_request", "tagged_from"]
 def client_request(
     method: str,
     request_uri: BaseURI | str,
-    from_header: BaseFromHeader,
-    to_header: BaseToHeader,
+    from_header: BaseFromHeader | str,
+    to_header: BaseToHeader | str,
     call_id: str,
     cseq: int,
     headers: Iterable[tuple[str, str | BaseHeader]] = (),
     body: bytes = b"",
     routes: Iterable[BaseRouteHeader] = (),
 ) -> SIPRequest:
-    """All that 8.1.1 asks for but Via, which is the transaction's; `from_header` has its tag (`tagged_from`)."""
+    """All that 8.1.1 asks for but Via, which is the transaction's; `from_header` has its tag (`tagged_from`).
+
+    From and To may be given as they are printed.
+    """
     fields: list[tuple[str, str | BaseHeader]] = [("Max-Forwards", str(MAX_FORWARDS))]
     fields += [("Route", route) for route in routes]
     fields += [("From", from_header), ("To", to_header), ("Call-ID", call_id), ("CSeq", f"{cseq} {method}")]

@@ -105,7 +105,9 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
         super().__init__(core, from_header, credentials, duration, headers)
         self.user = user
         self.bindings: Bindings | None = None
-        self.request_uri = registrar_of(from_header.uri)
+        self.request_uri = str(registrar_of(from_header.uri))
+        self._from, self._to = self.from_header.body, self.to_header.body
+        self._printed: tuple[FrozenContactHeader, int, list[tuple[str, str]]] | None = None
         self._accepted: tuple[FrozenContactHeader, tuple[FrozenContactHeader, ...]]
 
     def fetch(self, destinations: Sequence[Destination], timeout: float | None = None, *, now: float) -> None:
@@ -116,6 +118,12 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
     # What a registration is
 
     def create_request(self, content: FrozenContactHeader, expires: int, cseq: int) -> SIPRequest:
+        if self._printed is None or self._printed[0] is not content or self._printed[1] != expires:
+            self._printed = content, expires, self._print(content, expires)
+        return self._request(self.call_id, cseq, self._printed[2])
+
+    def _print(self, content: FrozenContactHeader, expires: int) -> list[tuple[str, str]]:
+        """The headers about our contact: printed once, sent with each refresh."""
         parameters = {name: value for name, value in content.parameters.items() if name != "expires"}
         supported = ["path"]
         if "reg-id" in parameters:
@@ -123,14 +131,11 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
         if "+sip.instance" in parameters:
             supported.append("gruu")  # RFC 5627 4.1
         contact = FrozenContactHeader(content.uri, content.display_name, {**parameters, "expires": str(expires)})
-        return self._request(
-            self.call_id, cseq,
-            [("Contact", contact), ("Expires", str(expires)), ("Supported", ", ".join(supported))],
-        )  # fmt: skip
+        return [("Contact", contact.body), ("Expires", str(expires)), ("Supported", ", ".join(supported))]
 
-    def _request(self, call_id: str, cseq: int, headers: Sequence[tuple[str, str | BaseHeader]] = ()) -> SIPRequest:
+    def _request(self, call_id: str, cseq: int, headers: Iterable[tuple[str, str]] = ()) -> SIPRequest:
         fields = [*headers, *self._headers]
-        return client_request("REGISTER", self.request_uri, self.from_header, self.to_header, call_id, cseq, fields)
+        return client_request("REGISTER", self.request_uri, self._from, self._to, call_id, cseq, fields)
 
     def take_acceptance(self, content: FrozenContactHeader, response: SIPResponse, now: float) -> int:
         contacts = _contacts(response)

@@ -204,6 +204,14 @@ class SoftStateUsage(ABC, Generic[C]):
         self.duration = seconds
         return True
 
+    @property
+    def is_removable(self) -> bool:
+        """Whether there is a way to tell the server what to take back."""
+        return True
+
+    def forgotten(self) -> None:
+        """Nothing is at the server any more."""
+
     def is_gone(self, response: SIPResponse) -> bool:
         """Whether a refusal to end the state says that there is none."""
         return False
@@ -221,6 +229,9 @@ class SoftStateUsage(ABC, Generic[C]):
             self._change(SoftStateEvent.END)
             self._timeout = wish.timeout
             self.told_will_end(now)
+            if not self.is_removable:
+                self._end(None, now)
+                return
         self._repairs = 0
         self._send(now)
 
@@ -289,15 +300,15 @@ class SoftStateUsage(ABC, Generic[C]):
             self._vanished()
             self.told_ended(None, True, now)
 
-    def _end(self, response: SIPResponse, now: float) -> None:
+    def _end(self, response: SIPResponse | None, now: float) -> None:
         self._change(SoftStateEvent.ENDED)
         self._vanished()
         self.told_ended(response, False, now)
 
     def _vanished(self) -> None:
-        """Nothing is at the server any more."""
         self.expires_at = None
         self._forget_timers()
+        self.forgotten()
 
     # What the request tells its owner
 
@@ -351,4 +362,6 @@ class SoftStateUsage(ABC, Generic[C]):
                 self._change(SoftStateEvent.EXPIRED)
                 self._vanished()
         else:
+            if self.state is SoftState.NULL:
+                self._vanished()
             self.told_failed(failure, now)
