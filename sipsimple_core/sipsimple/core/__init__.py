@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sipsimple.core.engine import Engine as Engine
     from sipsimple.core.engine import EngineError as EngineError
+    from sipsimple.core.incoming_request import IncomingRequest as IncomingRequest
+    from sipsimple.core.incoming_subscription import IncomingSubscription as IncomingSubscription
     from sipsimple.core.invitation import Invitation as Invitation
+    from sipsimple.core.message import Message as Message
     from sipsimple.core.protocol.invite_events import InvalidStateError as InvalidStateError
+    from sipsimple.core.publication import Publication as Publication
+    from sipsimple.core.referral import IncomingReferral as IncomingReferral
+    from sipsimple.core.referral import Referral as Referral
     from sipsimple.core.registration import Registration as Registration
+    from sipsimple.core.request import Request as Request
+    from sipsimple.core.subscription import Subscription as Subscription
     from sipsimple.core.wire import *  # noqa: F403
     from sipsimple.util import Route as Route
 
@@ -21,10 +29,18 @@ if TYPE_CHECKING:
 _MODULES: dict[str, str] = {
     "Engine": "sipsimple.core.engine",
     "EngineError": "sipsimple.core.engine",
+    "IncomingReferral": "sipsimple.core.referral",
+    "IncomingRequest": "sipsimple.core.incoming_request",
+    "IncomingSubscription": "sipsimple.core.incoming_subscription",
     "InvalidStateError": "sipsimple.core.protocol.invite_events",
     "Invitation": "sipsimple.core.invitation",
+    "Message": "sipsimple.core.message",
+    "Publication": "sipsimple.core.publication",
+    "Referral": "sipsimple.core.referral",
     "Registration": "sipsimple.core.registration",
+    "Request": "sipsimple.core.request",
     "Route": "sipsimple.util",
+    "Subscription": "sipsimple.core.subscription",
 }
 
 

@@ -15,6 +15,19 @@ declare_notification(
     error=field(str, "what failed, and where"),
 )
 declare_notification(
+    "SIPEngineDidChangeTransports",
+    "Engine",
+    "Ports or certificates changed while the engine runs: contacts that were given before may lead nowhere.",
+)
+declare_notification(
+    "SIPEngineGotException",
+    "Engine",
+    "A defect: something raised what nobody expected. What it was about goes on without it, everything else as well.",
+    type=field(str, "class of the exception"),
+    value=field(str, "its text"),
+    traceback=field(str, "where it came from"),
+)
+declare_notification(
     "SIPEngineSIPTrace",
     "Engine",
     "A SIP message was sent or received (only while `logs.trace_sip` is on). Secrets are masked.",
@@ -119,3 +132,102 @@ declare_notification(
     "SIPRegistrationDidNotGetBindings", "Registration", "fetch_bindings() failed.",
     **_FAILURE,
 )  # fmt: skip
+
+declare_notification(
+    "SIPPublicationDidSucceed",
+    "Publication",
+    "The compositor accepted a PUBLISH: the state is published, modified or refreshed.",
+    code=field(int, "status code of the response"),
+    reason=field(str, "its phrase"),
+    expires_in=field(int, "seconds until the state's time is out"),
+    etag=field(str | None, "the entity-tag of what is published"),
+    route_header=field("FrozenRouteHeader", "where the PUBLISH went"),
+    headers=field("HeaderFields", "headers of the response"),
+)
+declare_notification(
+    "SIPPublicationDidFail",
+    "Publication",
+    "A PUBLISH failed. What was published before lasts until its time is out.",
+    targets=field(list, "contacts (FrozenContactHeader) of a redirection, best first"),
+    **_FAILURE,
+)
+declare_notification(
+    "SIPPublicationWillExpire",
+    "Publication",
+    "The state is due for a refresh, which follows in a moment unless somebody calls publish().",
+    expires_in=field(int, "seconds until the state's time is out"),
+)
+declare_notification("SIPPublicationWillEnd", "Publication", "The state is about to be removed.")
+declare_notification(
+    "SIPPublicationDidEnd",
+    "Publication",
+    "There is no state at the compositor any more.",
+    expired=field(bool, "True: its time was out; False: end() was called"),
+    code=field(int | None, "status code of the response that removed it; None without one"),
+    reason=field(str | None, "its phrase"),
+)
+declare_notification(
+    "SIPPublicationDidNotEnd", "Publication", "The state could not be removed; it lasts until its time is out.",
+    **_FAILURE,
+)  # fmt: skip
+
+_SUCCESS = {
+    "code": field(int, "status code of the response"),
+    "reason": field(str, "its phrase"),
+    "route_header": field("FrozenRouteHeader", "where the request went"),
+    "headers": field("HeaderFields", "headers of the response"),
+    "body": field(bytes, "its body"),
+}
+_REFUSED = {
+    **_FAILURE,
+    "body": field(bytes | None, "body of the response; None when nobody answered"),
+    "targets": field(list, "contacts (FrozenContactHeader) of a redirection, best first"),
+}
+
+declare_notification("SIPRequestDidSucceed", "Request", "The request got a 2xx.", **_SUCCESS)
+declare_notification("SIPRequestDidFail", "Request", "The request was refused, or nobody answered.", **_REFUSED)
+declare_notification(
+    "SIPRequestGotProvisionalResponse",
+    "Request",
+    "The request got a 1xx.",
+    code=field(int, "status code of the response"),
+    reason=field(str, "its phrase"),
+    headers=field("HeaderFields", "headers of the response"),
+    body=field(bytes, "its body"),
+)
+declare_notification("SIPRequestDidEnd", "Request", "Nothing more will be told of the request.")
+declare_notification("SIPMessageDidSucceed", "Message", "The message was accepted.", **_SUCCESS)
+declare_notification("SIPMessageDidFail", "Message", "The message was refused, or nobody answered.", **_REFUSED)
+
+_RECEIVED = {
+    "request_uri": field("FrozenSIPURI | FrozenTelURI", "whom it is for"),
+    "from_header": field("FrozenFromHeader", "who sent it"),
+    "to_header": field("FrozenToHeader", "whom it was meant for at first"),
+    "content_type": field(str | None, "media type of the body, without parameters; None without a body"),
+    "headers": field("HeaderFields", "all headers"),
+    "body": field(bytes, "the body"),
+}
+
+declare_notification(
+    "SIPEngineGotMessage",
+    "Engine",
+    "A MESSAGE came in. It is answered with 200, but with 405 when nobody observes this notification by its name.",
+    peer_address=field("Hop", "where it came from"),
+    **_RECEIVED,
+)
+declare_notification(
+    "SIPIncomingRequestGotRequest",
+    "IncomingRequest",
+    "A request of a method that the application serves came in; it is to be answered within 30 seconds.",
+    method=field(str, "its method"),
+    **_RECEIVED,
+)
+declare_notification(
+    "SIPIncomingRequestSentResponse",
+    "IncomingRequest",
+    "The request was answered: by answer(), or with 500 when nobody did in time.",
+    code=field(int, "status code"),
+    reason=field(str, "its phrase"),
+    headers=field("HeaderFields", "headers of the response"),
+    body=field(bytes, "its body"),
+)

@@ -24,7 +24,7 @@ def route_of(destination: Destination) -> FrozenRouteHeader:
     """The route that leads to a destination, also where the request itself needs none."""
     if destination.route is not None:
         return destination.route
-    transport, host, port = destination.hop
+    transport, host, port = destination.hop[:3]
     return FrozenRouteHeader(FrozenSIPURI(host, port=port, parameters={"transport": transport, "lr": None}))
 
 

@@ -153,6 +153,15 @@ class NotificationCenter(metaclass=Singleton):
                     del self._weak[id(observer)]
             return True
 
+    def is_observed(self, name: str, sender: object) -> bool:
+        """Whether somebody asked, by its name, for a notification that `sender` posts.
+
+        Those who observe everything, to log or to trace, do not count.
+        """
+        with self._lock:
+            self._bury()
+            return bool(self._by_name.get(name) or self._by_both.get((name, id(sender))))
+
     def post_notification(self, name: str, sender: typing.Any = None, data: NotificationData | None = None) -> None:
         """Tell the observers; `data` gets a `timestamp` if it has none.
 
