@@ -13,10 +13,16 @@ from typing import Any
 
 import pytest
 
+from .kamailio_server import Kamailio
+
 TIMEOUT = 20
 
 #: The program of each peer, and what installs it.
-PEERS = {"sipp": "apt-get install --no-install-recommends sip-tester"}
+PEERS = {
+    "sipp": "apt-get install --no-install-recommends sip-tester",
+    "kamailio": "apt-get install --no-install-recommends kamailio kamailio-tls-modules kamailio-presence-modules "
+    "kamailio-outbound-modules kamailio-websocket-modules",
+}
 
 
 def require(program: str) -> str:
@@ -100,6 +106,14 @@ def sipp(tmp_path: Path) -> Iterator[Sipp]:
     sipp = Sipp(tmp_path)
     yield sipp
     sipp.kill()
+
+
+@pytest.fixture(scope="session")
+def kamailio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
+    server = Kamailio(require("kamailio"), tmp_path_factory.mktemp("kamailio"))
+    server.start()
+    yield server
+    server.stop()
 
 
 class Stack:
