@@ -1,0 +1,181 @@
+"""What talks outside a call, with Kamailio on the other side: registrations, publications, subscriptions, messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .conftest import Stack
+from .kamailio_server import ADDRESS, REALM, USERS, Kamailio
+
+TIMEOUT = 20
+
+PIDF = """<?xml version="1.0" encoding="UTF-8"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:alice@test.example">
+<tuple id="t1"><status><basic>{}</basic></status></tuple></presence>"""
+
+SUMMARY = "Messages-Waiting: yes\r\nMessage-Account: sip:alice@test.example\r\nVoice-Message: 2/8 (0/2)\r\n"
+
+
+class User:
+    """One user of the server, over one transport."""
+
+    def __init__(self, stack: Stack, server: Kamailio, name: str, transport: str = "udp", password: str = "") -> None:
+        from sipsimple.core import SIPURI, ContactHeader, Credentials, FromHeader, RouteHeader, ToHeader
+
+        self.stack = stack
+        self.uri = SIPURI(REALM, user=name)
+        self.from_header = FromHeader(self.uri)
+        self.to_header = ToHeader(self.uri)
+        self.credentials = Credentials(name, password or USERS[name])
+        parameters = {"transport": transport}
+        self.route = RouteHeader(SIPURI(ADDRESS, port=server.port, parameters={**parameters, "lr": None}))
+        port = stack.run(stack.engine.local_address, transport, ADDRESS)[1]
+        self.contact = ContactHeader(SIPURI(ADDRESS, user=name, port=port, parameters=parameters))
+
+    def make(self, cls: type, *arguments: Any, **options: Any) -> Any:
+        return self.stack.run(cls, *arguments, **options)
+
+    def register(self, duration: int = 60) -> Any:
+        from sipsimple.core import Registration
+
+        registration = self.make(Registration, self.from_header, self.credentials, duration)
+        self.stack.run(registration.register, self.contact, self.route, 10)
+        return registration
+
+    def subscribe(self, to: User, event: str) -> Any:
+        from sipsimple.core import Subscription
+
+        subscription = self.make(
+            Subscription, to.uri, self.from_header, to.to_header, self.contact, event, self.route, self.credentials
+        )
+        self.stack.run(subscription.subscribe, timeout=10)
+        return subscription
+
+    def publish(self, event: str, content_type: str, body: str) -> Any:
+        from sipsimple.core import Publication
+
+        publication = self.make(Publication, self.from_header, event, content_type, self.credentials)
+        self.stack.run(publication.publish, body, self.route, 10)
+        return publication
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_register_refresh_and_unregister(stack: Stack, kamailio_server: Kamailio, transport: str) -> None:
+    """RFC 3261 10.2, 22: challenged once, bound, refreshed, removed."""
+    alice = User(stack, kamailio_server, "alice", transport)
+    registration = alice.register()
+    data = stack.recorder.wait_for("SIPRegistrationDidSucceed", registration, TIMEOUT).data
+    assert data.code == 200 and 0 < data.expires_in <= 60
+    assert [str(contact.uri) for contact in data.contact_header_list] == [str(alice.contact.uri)]
+    assert stack.sent("REGISTER") == 2
+    stack.run(registration.register, alice.contact, alice.route, 10)
+    stack.recorder.wait_until(lambda: stack.recorder.count("SIPRegistrationDidSucceed", registration) == 2, TIMEOUT)
+    stack.run(registration.end, 10)
+    data = stack.recorder.wait_for("SIPRegistrationDidEnd", registration, TIMEOUT).data
+    assert not data.expired and not stack.run(lambda: registration.is_registered)
+
+
+def test_two_users_on_one_engine(stack: Stack, kamailio_server: Kamailio) -> None:
+    users = [User(stack, kamailio_server, name) for name in USERS]
+    for registration in [user.register() for user in users]:
+        stack.recorder.wait_for("SIPRegistrationDidSucceed", registration, TIMEOUT)
+        stack.run(registration.end, 10)
+        stack.recorder.wait_for("SIPRegistrationDidEnd", registration, TIMEOUT)
+
+
+def test_a_wrong_password_is_refused_without_a_loop(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 3261 22.1: credentials that were refused are not tried again."""
+    registration = User(stack, kamailio_server, "alice", password="wrong").register()
+    data = stack.recorder.wait_for("SIPRegistrationDidFail", registration, TIMEOUT).data
+    assert data.code in (401, 403) and stack.sent("REGISTER") <= 3
+    assert "wrong" not in repr(registration.credentials)
+
+
+def test_the_server_restarts_in_between(stack: Stack, kamailio_server: Kamailio) -> None:
+    """The nonce is of the past, the binding is gone, and so is a TCP connection: it is registered anew."""
+    alice = User(stack, kamailio_server, "alice", "tcp")
+    registration = alice.register()
+    stack.recorder.wait_for("SIPRegistrationDidSucceed", registration, TIMEOUT)
+    kamailio_server.restart()
+    stack.run(registration.register, alice.contact, alice.route, 10)
+    stack.recorder.wait_until(lambda: stack.recorder.count("SIPRegistrationDidSucceed", registration) == 2, TIMEOUT)
+
+
+def test_presence_from_publish_to_notify(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 3903, RFC 6665: what alice publishes reaches bob; a second state replaces the first."""
+    alice, bob = (User(stack, kamailio_server, name, "tcp") for name in USERS)
+    publication = alice.publish("presence", "application/pidf+xml", PIDF.format("open"))
+    stack.recorder.wait_for("SIPPublicationDidSucceed", publication, TIMEOUT)
+    subscription = bob.subscribe(alice, "presence")
+    stack.recorder.wait_for("SIPSubscriptionDidStart", subscription, TIMEOUT)
+
+    def told(state: str) -> bool:
+        notifies = stack.recorder.find_all("SIPSubscriptionGotNotify", subscription)
+        return any(f"<basic>{state}</basic>".encode() in notify.data.body for notify in notifies)
+
+    stack.recorder.wait_until(lambda: told("open"), TIMEOUT, "a NOTIFY that says open")
+    etag = publication.etag
+    stack.run(publication.publish, PIDF.format("closed"), alice.route, 10)
+    stack.recorder.wait_until(lambda: told("closed"), TIMEOUT, "a NOTIFY that says closed")
+    assert publication.etag != etag
+    for talker, ended in ((subscription, "SIPSubscriptionDidEnd"), (publication, "SIPPublicationDidEnd")):
+        stack.run(talker.end, 10)
+        stack.recorder.wait_for(ended, talker, TIMEOUT)
+    stack.assert_nothing_left()
+
+
+def test_a_lost_entity_tag_is_published_anew(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 3903 4.4: 412 says that the server has forgotten; the state is published as if for the first time."""
+    alice = User(stack, kamailio_server, "alice")
+    publication = alice.publish("presence", "application/pidf+xml", PIDF.format("open"))
+    stack.recorder.wait_for("SIPPublicationDidSucceed", publication, TIMEOUT)
+    kamailio_server.restart()
+    stack.run(publication.publish, PIDF.format("closed"), alice.route, 10)
+    stack.recorder.wait_until(lambda: stack.recorder.count("SIPPublicationDidSucceed", publication) == 2, TIMEOUT)
+    received = [trace.data.data for trace in stack.recorder.find_all("SIPEngineSIPTrace", received=True)]
+    assert any(message.startswith("SIP/2.0 412") for message in received)
+
+
+def test_message_summary(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 3842: a waiting message reaches the subscriber."""
+    alice, bob = (User(stack, kamailio_server, name, "tcp") for name in USERS)
+    subscription = alice.subscribe(alice, "message-summary")
+    stack.recorder.wait_for("SIPSubscriptionDidStart", subscription, TIMEOUT)
+    from sipsimple.core import FromHeader, Publication
+
+    publication = stack.run(
+        Publication, FromHeader(alice.uri), "message-summary", "application/simple-message-summary", bob.credentials
+    )
+    stack.run(publication.publish, SUMMARY, bob.route, 10)
+    stack.recorder.wait_until(
+        lambda: any(
+            b"Voice-Message: 2/8" in notify.data.body
+            for notify in stack.recorder.find_all("SIPSubscriptionGotNotify", subscription)
+        ),
+        TIMEOUT,
+        "a NOTIFY with the summary",
+    )
+
+
+def test_an_event_that_the_server_does_not_know(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 6665 4.1.2.3: 489 is final."""
+    alice = User(stack, kamailio_server, "alice", "tcp")
+    subscription = alice.subscribe(alice, "no-such-event")
+    assert stack.recorder.wait_for("SIPSubscriptionDidFail", subscription, TIMEOUT).data.code == 489
+
+
+def test_a_message_through_the_proxy(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 3428: alice's message is challenged, and reaches bob's contact."""
+    from sipsimple.core import Message
+
+    alice, bob = (User(stack, kamailio_server, name) for name in USERS)
+    stack.recorder.wait_for("SIPRegistrationDidSucceed", bob.register(), TIMEOUT)
+    message = stack.run(
+        Message, alice.from_header, bob.to_header, alice.route, "text/plain", b"hello bob", alice.credentials
+    )
+    stack.run(message.send, 10)
+    got = stack.recorder.wait_for("SIPEngineGotMessage", timeout=TIMEOUT).data
+    assert got.body == b"hello bob"
+    stack.recorder.wait_for("SIPMessageDidSucceed", message, TIMEOUT)
