@@ -55,12 +55,6 @@ class Kamailio:
         self.tls_port = free_port()
         self.authority = Authority.make(folder)
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "db").mkdir()
-        for table in TABLES:
-            shutil.copy(DB_TEMPLATES / table, folder / "db")
-        with (folder / "db" / "subscriber").open("a") as subscribers:
-            for number, (user, password) in enumerate(USERS.items(), 1):
-                subscribers.write(f"{number}:{user}:{REALM}:{password}:x:x\n")
         self.use_certificate("server", REALM, ADDRESS, f"sip:{REALM}")
         self._configure()
 
@@ -79,7 +73,19 @@ class Kamailio:
         lines = [line for line in text.splitlines() if "[::1]" not in line]
         (self.folder / "kamailio.cfg").write_text("\n".join(lines) + "\n")
 
+    def _forget(self) -> None:
+        """A fresh database: it could not load what it has saved of presence."""
+        shutil.rmtree(self.folder / "db", ignore_errors=True)
+        (self.folder / "db").mkdir()
+        for table in TABLES:
+            shutil.copy(DB_TEMPLATES / table, self.folder / "db")
+        with (self.folder / "db" / "subscriber").open("a") as subscribers:
+            for number, (user, password) in enumerate(USERS.items(), 1):
+                subscribers.write(f"{number}:{user}:{REALM}:{password}:x:x\n")
+
     def start(self) -> None:
+        """Starts it, with nothing that it knew before but its users; returns when it answers."""
+        self._forget()
         log = (self.folder / "kamailio.log").open("ab")
         command = [
             *(self.program, "-DD", "-E", "-m", "64", "-M", "8", "-f", str(self.folder / "kamailio.cfg")),
