@@ -214,6 +214,22 @@ def test_broken_plugin_is_skipped_and_reported(install, caplog, kind):
     recorder.assert_one("SIPApplicationPluginDidFail")
 
 
+def test_an_interrupted_import_is_made_up_for(install, monkeypatch):
+    """Ctrl-C while plugins are imported goes its way; the next hook imports the rest of them."""
+    install("one", "    import builtins\n    builtins.interrupt()\n" + GOOD)
+    install("two")
+
+    def interrupt():
+        monkeypatch.setattr("builtins.interrupt", lambda: None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.interrupt", interrupt, raising=False)
+    manager = PluginManager()
+    with pytest.raises(KeyboardInterrupt):
+        manager.load()
+    assert manager.hook.sipsimple_desktop_sharing_handlers() == [{"two": object}, {"one": object}]
+
+
 def test_two_plugins_of_one_name_are_not_both_loaded(install, tmp_path):
     install("twin")
     other = tmp_path / "dist_other-1.0.dist-info"

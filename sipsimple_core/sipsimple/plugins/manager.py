@@ -127,14 +127,17 @@ class PluginManager(metaclass=Singleton):
             if self._loaded or self._loading:  # loading: a plugin calls a hook while it is imported
                 return
             self._loading = True
-            for plugin in tuple(self._plugins):
-                if plugin.state is PluginState.FOUND:
-                    try:
-                        self._load(plugin)
-                    except PluginError as error:
-                        plugin.state = PluginState.FAILED
-                        plugin.reason = str(error)
-                        failures.append((plugin, error))
+            try:
+                for plugin in tuple(self._plugins):
+                    if plugin.state is PluginState.FOUND:
+                        try:
+                            self._load(plugin)
+                        except PluginError as error:
+                            plugin.state = PluginState.FAILED
+                            plugin.reason = str(error)
+                            failures.append((plugin, error))
+            finally:
+                self._loading = False
             self._loaded = True
         for plugin, failure in failures:
             self.report(plugin, str(failure), failure.__cause__)
