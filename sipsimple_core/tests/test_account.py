@@ -103,7 +103,7 @@ class Service:
             self.enabled_setting = enabled_setting
         self.ending: Deferred[None] | None = None
         self.slow = False
-        self.start_error: Exception | None = None
+        self.start_error: BaseException | None = None
         self.stop_error: Exception | None = None
 
     def start(self) -> None:
@@ -368,6 +368,7 @@ def test_services_that_fail(manager: AccountManager, engine: Engine, caplog: pyt
     """A function that can't start or stop is logged, and the others go on."""
     good = register()
     no_start = register(start_error=RuntimeError("no start"))
+    register(start_error=SystemExit("gone"))
     no_stop = register(stop_error=RuntimeError("no stop"))
     wrong_flag = register("registration.nothing")
     posted = observe("SIPAccountWill", "SIPAccountDid")
@@ -379,7 +380,7 @@ def test_services_that_fail(manager: AccountManager, engine: Engine, caplog: pyt
     assert no_start.events == ["start"]
     assert wrong_flag.events == []
     assert posted[-1][0] == "SIPAccountDidDeactivate"
-    for text in ("no start", "no stop", "registration.nothing"):
+    for text in ("no start", "gone", "no stop", "registration.nothing"):
         assert text in caplog.text
 
 

@@ -438,12 +438,14 @@ def test_broken_services_of_plugins(agent: UserAgent) -> None:
     plugin(agent, "two", lambda application: [Service(calls, "b", on_stop=RuntimeError("will not"))])
     plugin(agent, "three", lambda application: 42)
     plugin(agent, "four", lambda application: [object()])
+    plugin(agent, "five", lambda application: [Service([], "c", on_start=SystemExit("gone"))])
     agent.start()
     agent.stop()
     assert calls == ["+b", "+a", "-b"] or calls == ["+a", "+b", "-b"]
     failures = {n.data.plugin: n.data.reason for n in agent.recorder.find_all("SIPApplicationPluginDidFail")}
     assert "can not" in failures["one"] and "will not" in failures["two"]
-    assert set(failures) == {"one", "two", "three", "four"}
+    assert "gone" in failures["five"]
+    assert set(failures) == {"one", "two", "three", "four", "five"}
 
 
 # The table

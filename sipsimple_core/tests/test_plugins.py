@@ -242,9 +242,10 @@ def test_two_plugins_of_one_name_are_not_both_loaded(install, tmp_path):
     assert sorted(states.values(), key=str) == [PluginState.FAILED, PluginState.LOADED]
 
 
-def test_hook_that_raises_does_not_stop_the_others(bare, caplog):
+@pytest.mark.parametrize("error", [LookupError, SystemExit])
+def test_hook_that_raises_does_not_stop_the_others(bare, caplog, error):
     def fail():
-        raise LookupError("no handler")
+        raise error("no handler")
 
     bare.register(plugin(sipsimple_desktop_sharing_handlers=lambda: {"a": int}), "a")
     bare.register(plugin(sipsimple_desktop_sharing_handlers=fail), "b")
@@ -253,8 +254,8 @@ def test_hook_that_raises_does_not_stop_the_others(bare, caplog):
     assert bare.hook.sipsimple_desktop_sharing_handlers() == [{"c": int}, {"a": int}]
     data = recorder.assert_one("SIPApplicationPluginDidFail").data
     assert (data.plugin, data.distribution, data.version) == ("b", None, None)
-    assert "sipsimple_desktop_sharing_handlers raised LookupError: no handler" in data.reason
-    assert isinstance(data.exception, LookupError)
+    assert f"sipsimple_desktop_sharing_handlers raised {error.__name__}: no handler" in data.reason
+    assert isinstance(data.exception, error)
     assert "The plugin b failed" in caplog.text
 
 

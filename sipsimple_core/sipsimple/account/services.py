@@ -61,7 +61,7 @@ class _RunningService:
     def _start(self) -> None:
         try:
             self.service.start()
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("%s of the account %s could not be started", self._name, self.account.id)
         else:
             self._started = True

@@ -92,7 +92,7 @@ class Services:
         for plugin, service in self._offered():
             try:
                 service.start()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._manager.report(plugin, f"its application service did not start: {error}", error)
             else:
                 self._started.append((plugin, service))

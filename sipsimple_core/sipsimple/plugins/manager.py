@@ -195,7 +195,7 @@ class PluginManager(metaclass=Singleton):
                 result = implementation.function(*[arguments[name] for name in implementation.argnames])
                 if hasattr(result, "__next__"):  # a generator is to raise here, if it does
                     result = list(result)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.report(plugin, f"its hook {hook} raised {type(error).__name__}: {error}", error)
                 continue
             if result is None:
