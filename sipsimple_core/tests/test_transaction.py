@@ -8,7 +8,7 @@ import pytest
 from sipsimple.core.protocol.client_transaction import InviteClientTransaction, NonInviteClientTransaction
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.server_transaction import InviteServerTransaction, NonInviteServerTransaction
-from sipsimple.core.protocol.timers import TimerHeap
+from sipsimple.core.protocol.timers import TimerHeap, log_exception
 from sipsimple.core.protocol.transaction import (
     INVITE_CLIENT,
     INVITE_SERVER,
@@ -101,6 +101,7 @@ class Layer:
         self.broken = False
         self.connected = True
         self.answer = None
+        self.on_exception = log_exception
 
     def send(self, data, hop):
         if self.broken:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sipsimple.core.protocol.hop import UnreachableError
 from sipsimple.core.protocol.transaction import (
     INVITE_CLIENT,
     NON_INVITE_CLIENT,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientTransaction", "InviteClientTransaction", "NonInviteClientTransaction"]
 
+_UNANSWERED = frozenset({State.CALLING, State.TRYING})
+
 
 class ClientTransaction(TransactionMachine):
     """One request that we sent, until nothing about it can arrive any more.
@@ -39,7 +42,7 @@ class ClientTransaction(TransactionMachine):
     `reliable`, `state`, `user`.
     """
 
-    __slots__ = ("_data", "branch", "hop", "request", "sent_by", "user")
+    __slots__ = ("_data", "branch", "fallback", "hop", "request", "sent_by", "user")
 
     def __init__(
         self,
@@ -57,11 +60,30 @@ class ClientTransaction(TransactionMachine):
         self.branch = branch
         self.sent_by = sent_by
         self.user = user
+        #: Where the request goes if the hop can't be reached (RFC 3261 18.1.1).
+        self.fallback: Hop | None = None
         self._data = data
 
     def start(self, now: float) -> None:
         """Send the request."""
         self._happen(Event.SEND_REQUEST, None, now)
+
+    def restart(self, data: bytes, hop: Hop, sent_by: tuple[str, int], now: float) -> None:
+        """Send the request by another way, as nothing has come out of the hop that it was to take."""
+        self._data, self.hop, self.sent_by = data, hop, sent_by
+        self.reliable = hop.reliable
+        self._interval = 0.0
+        self.state = State.INITIAL
+        self.start(now)
+
+    def transport_error(self, error: Exception, now: float) -> None:
+        fallback, self.fallback = self.fallback, None
+        if fallback is not None and self.state in _UNANSWERED and isinstance(error, UnreachableError):
+            # 18.1.1: peers of RFC 2543 have no TCP; only if nothing was sent, for otherwise it would be served twice
+            self._stop_timers(None, now)
+            self._layer.fall_back(self, fallback, now)
+        else:
+            super().transport_error(error, now)
 
     def response_received(self, response: SIPResponse, now: float) -> None:
         """Take a response that belongs to this transaction."""
@@ -145,6 +167,12 @@ class InviteClientTransaction(ClientTransaction):
         # 9.1: not before a provisional response; what was never seen by the peer can't be cancelled there
         if self.state is State.PROCEEDING:
             self._send_held_cancel(None, now)
+
+    def restart(self, data: bytes, hop: Hop, sent_by: tuple[str, int], now: float) -> None:
+        if self._held_cancel is not None:
+            # 9.1: it has the one Via of its INVITE
+            self._held_cancel.headers.set("Via", self.request.headers.get("Via") or "")
+        super().restart(data, hop, sent_by, now)
 
     def _follow_up(self, method: str, to: str, extra_headers: Iterable[tuple[str, Any]] = ()) -> SIPRequest:
         """The ACK to a 300-699 response (17.1.1.3) or the CANCEL (9.1): the INVITE's own headers, one Via."""

@@ -12,12 +12,20 @@ import logging
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-__all__ = ["Timer", "TimerHeap"]
+__all__ = ["ExceptionHandler", "Timer", "TimerHeap", "log_exception"]
 
 log = logging.getLogger("sipsimple.timers")
 
+#: ``(what failed, the exception)``: what becomes of a mistake in a layer above, which must not disturb the others.
+ExceptionHandler = Callable[[str, Exception], object]
+
 #: Below this number of dead entries the heap is never rebuilt.
 COMPACTION_FLOOR = 64
+
+
+def log_exception(what: str, error: Exception) -> None:
+    """The handler of those who have no other."""
+    log.error("%s", what, exc_info=error)
 
 
 class Timer:
@@ -53,14 +61,19 @@ class TimerHeap:
     :param on_earlier: called with the new earliest deadline whenever :meth:`schedule` makes it earlier than
         it was, so that an adapter can move its one wake-up call. After :meth:`run_due` the adapter asks
         :meth:`next_deadline` by itself.
+    :param on_exception: told of a callback that raised; without one it is logged.
+    :param on_exception: told of a callback that raised, instead of the log.
 
     Times are seconds of any clock that does not run backwards.
     """
 
-    __slots__ = ("_dead", "_entries", "_order", "on_earlier")
+    __slots__ = ("_dead", "_entries", "_order", "on_earlier", "on_exception")
 
-    def __init__(self, on_earlier: Callable[[float], object] | None = None) -> None:
+    def __init__(
+        self, on_earlier: Callable[[float], object] | None = None, on_exception: ExceptionHandler | None = None
+    ) -> None:
         self.on_earlier = on_earlier
+        self.on_exception = on_exception or log_exception
         self._entries: list[tuple[float, int, Timer]] = []
         self._order = 0
         self._dead = 0
@@ -90,7 +103,7 @@ class TimerHeap:
     def run_due(self, now: float) -> None:
         """Call what is due, earliest first. What a callback schedules waits for the next run, even if due.
 
-        A callback that raises is logged and does not keep the others from being called.
+        A callback that raises is reported and does not keep the others from being called.
         """
         entries = self._entries
         due: list[Timer] = []
@@ -108,8 +121,8 @@ class TimerHeap:
             timer._callback = None
             try:
                 callback(now)
-            except Exception:
-                log.exception("A timer callback failed: %r", callback)
+            except Exception as error:
+                self.on_exception(f"A timer callback failed: {callback!r}", error)
 
     def _entry_died(self) -> None:
         self._dead = dead = self._dead + 1

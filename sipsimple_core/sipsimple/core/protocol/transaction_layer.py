@@ -30,7 +30,7 @@ from sipsimple.core.protocol.server_transaction import (
     NonInviteServerTransaction,
     ServerTransaction,
 )
-from sipsimple.core.protocol.timers import TimerHeap
+from sipsimple.core.protocol.timers import ExceptionHandler, TimerHeap, log_exception
 from sipsimple.core.protocol.transaction import State, TransactionLimitError, TransactionStateError
 from sipsimple.core.protocol.transaction_machine import TransactionMachine
 from sipsimple.core.protocol.transaction_matching import Key, legacy_key, merge_key, tag_of, unique_key
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from sipsimple.core.wire.message import Headers
 
 __all__ = [
-    'MAX_CLIENT_TRANSACTIONS', 'MAX_LINGERING_TRANSACTIONS', 'MAX_SERVER_TRANSACTIONS', 'RETRY_AFTER',
-    'ClientTransaction', 'ClientTransactionUser', 'ServerTransaction', 'ServerTransactionUser',
+    'MAX_CLIENT_TRANSACTIONS', 'MAX_LINGERING_TRANSACTIONS', 'MAX_SERVER_TRANSACTIONS', 'MAX_UDP_REQUEST',
+    'RETRY_AFTER', 'ClientTransaction', 'ClientTransactionUser', 'ServerTransaction', 'ServerTransactionUser',
     'TransactionLayer', 'TransactionLimitError', 'TransactionStateError', 'TransactionUser',
 ]  # fmt: skip
 
@@ -65,6 +65,8 @@ MAX_CLIENT_TRANSACTIONS = 20_000
 MAX_SERVER_TRANSACTIONS = 20_000
 #: Transactions on either side that wait for nothing but repetitions; the oldest ends early for one more.
 MAX_LINGERING_TRANSACTIONS = 20_000
+#: A larger request does not go over UDP, as nobody knows what its way lets pass (18.1.1); in octets.
+MAX_UDP_REQUEST = 1300
 #: What the 503 of a full layer says, in seconds (20.33).
 RETRY_AFTER = 10
 
@@ -84,6 +86,9 @@ class TransactionLayer:
     :param stray_success: called with ``(response, source, now)`` for a 2xx to an INVITE whose transaction is gone.
     :param is_connected: whether there is a connection to a hop. Without it a response over TCP or TLS always goes
         to where its request came from; with it, once that connection is gone, to a new one (18.2.2).
+    :param stream_instead: the hop over TCP by which the peer at a hop of UDP may be reached too, None if there is none:
+        the way of requests of more than `MAX_UDP_REQUEST` octets. Without it all go as they are told to.
+    :param on_exception: told of a user that raised; without one it is logged.
     """
 
     def __init__(
@@ -95,6 +100,8 @@ class TransactionLayer:
         *,
         stray_success: Callable[[SIPResponse, Hop, float], object] | None = None,
         is_connected: Callable[[Hop], bool] | None = None,
+        stream_instead: Callable[[Hop], Hop | None] | None = None,
+        on_exception: ExceptionHandler | None = None,
         max_client_transactions: int = MAX_CLIENT_TRANSACTIONS,
         max_server_transactions: int = MAX_SERVER_TRANSACTIONS,
         max_lingering_transactions: int = MAX_LINGERING_TRANSACTIONS,
@@ -110,6 +117,8 @@ class TransactionLayer:
         self._sent_by = sent_by
         self._stray_success = stray_success
         self._is_connected = is_connected
+        self._stream_instead = stream_instead
+        self.on_exception = on_exception or log_exception
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._served: dict[Key, ServerTransaction] = {}
@@ -133,7 +142,8 @@ class TransactionLayer:
     def send_request(self, request: SIPRequest, hop: Hop, user: ClientTransactionUser, now: float) -> ClientTransaction:
         """Send a request in a transaction of its own; our Via, with a new branch, takes the place of any it has.
 
-        Errors of sending are reported to the user later, never from inside this call.
+        A large one goes over TCP where it was to go over UDP, and over UDP if that fails (18.1.1). Errors of sending
+        are reported to the user later, never from inside this call.
 
         :raises TransactionLimitError: there are `max_client_transactions`.
         :raises ValueError: the method is ACK, which has no transaction, or CANCEL: see `ClientTransaction.cancel`.
@@ -150,10 +160,33 @@ class TransactionLayer:
             transaction = kind(self, request, b"", hop, "", _NO_ADDRESS, user)
             transaction.fail(error, now)
             return transaction
-        branch = self._add_via(request, hop, sent_by)
-        transaction = kind(self, request, request.encode(), hop, branch, sent_by, user)
+        branch = BRANCH_COOKIE + secrets.token_hex(8)
+        self._set_via(request, hop, sent_by, branch)
+        data = request.encode()
+        if hop.transport == "udp" and len(data) > MAX_UDP_REQUEST and (stream := self._stream_towards(hop)) is not None:
+            fallback, hop, sent_by = hop, stream, self._sent_by(stream)
+            # 18.1.1: the Via says what the request goes over
+            self._set_via(request, hop, sent_by, branch)
+            transaction = kind(self, request, request.encode(), hop, branch, sent_by, user)
+            transaction.fallback = fallback
+        else:
+            transaction = kind(self, request, data, hop, branch, sent_by, user)
         self._start(transaction, now)
         return transaction
+
+    def fall_back(self, transaction: ClientTransaction, hop: Hop, now: float) -> None:
+        """Begin again over UDP, as the way over TCP does not exist (18.1.1): the peer has seen nothing yet."""
+        self._unwatch(transaction, transaction.hop)
+        try:
+            sent_by = self._sent_by(hop)
+            self._set_via(transaction.request, hop, sent_by, transaction.branch)
+        except Exception as error:
+            transaction.fail(error, now)
+        else:
+            transaction.restart(transaction.request.encode(), hop, sent_by, now)
+
+    def _stream_towards(self, hop: Hop) -> Hop | None:
+        return None if self._stream_instead is None else self._stream_instead(hop)
 
     def send_cancel(
         self, transaction: ClientTransaction, now: float, extra_headers: Iterable[tuple[str, Any]] = ()
@@ -168,9 +201,17 @@ class TransactionLayer:
         2xx. An error of sending is logged: the 2xx will be repeated.
         """
         try:
-            if request.via is None:
-                self._add_via(request, hop, self._sent_by(hop))
-            self.send(request.encode(), hop)
+            via = request.via
+            if via is None or via.transport.lower() != hop.transport:
+                self._set_via(request, hop, self._sent_by(hop), BRANCH_COOKIE + secrets.token_hex(8))
+            data = request.encode()
+            if hop.transport == "udp" and len(data) > MAX_UDP_REQUEST:
+                # 18.1.1, but nobody would hear that a connection can't be made: only if there is one
+                stream = self._stream_towards(hop)
+                if stream is not None and self._is_connected is not None and self._is_connected(stream):
+                    self._set_via(request, stream, self._sent_by(stream), BRANCH_COOKIE + secrets.token_hex(8))
+                    hop, data = stream, request.encode()
+            self.send(data, hop)
         except Exception as error:
             self.drop_log(now, "An ACK to %s could not be sent: %s", hop, error)
 
@@ -184,11 +225,9 @@ class TransactionLayer:
         )
 
     @staticmethod
-    def _add_via(request: SIPRequest, hop: Hop, sent_by: tuple[str, int]) -> str:
-        branch = BRANCH_COOKIE + secrets.token_hex(8)
+    def _set_via(request: SIPRequest, hop: Hop, sent_by: tuple[str, int], branch: str) -> None:
         request.headers.remove("Via")
         request.headers.prepend("Via", via_line(hop, sent_by, branch))
-        return branch
 
     def _start(self, transaction: ClientTransaction, now: float) -> None:
         self._clients[transaction.branch, transaction.method] = transaction
@@ -207,8 +246,8 @@ class TransactionLayer:
                 self._response_received(message, source, now)
         except SIPParseError as error:
             self.drop_log(now, "Dropped a message from %s: %s", source, error)
-        except Exception:
-            log.exception("A message from %s could not be handled", source)
+        except Exception as error:
+            self.on_exception(f"A message from {source} could not be handled", error)
 
     def transport_error(self, hop: Hop, error: Exception, now: float) -> None:
         """A connection was lost or never made: tell the transactions that wait for something to come or go over it.
@@ -299,8 +338,8 @@ class TransactionLayer:
                 transaction.respond(make_response(request, 482, to_tag=self._tag(request)), now)
             else:
                 self._user.request_received(request, transaction, source, now)
-        except Exception:
-            log.exception("A request from %s could not be served", source)
+        except Exception as error:
+            self.on_exception(f"A request from {source} could not be served", error)
             if transaction is not None and not transaction.answered:
                 transaction.respond(make_response(request, 500, to_tag=self._tag(request)), now)
 

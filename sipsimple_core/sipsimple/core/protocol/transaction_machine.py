@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from sipsimple.core.protocol.transaction_layer import TransactionLayer
 
 __all__ = ["TransactionMachine"]
-
-log = logging.getLogger("sipsimple.transaction")
 
 
 class TransactionMachine:
@@ -65,13 +62,12 @@ class TransactionMachine:
         except Exception as error:
             self.fail(error, now)
 
-    @staticmethod
-    def _tell(callback: Callable[..., object], *arguments: object) -> None:
+    def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
         """Call the user. Its mistakes are its own: the transition goes on."""
         try:
             callback(*arguments)
-        except Exception:
-            log.exception("The user of a transaction failed in %r", callback)
+        except Exception as error:
+            self._layer.on_exception(f"The user of a transaction failed in {callback!r}", error)
 
     # Timers
 
