@@ -1,23 +1,33 @@
-"""SIP over TCP (RFC 3261 18, 18.3; keep-alives: RFC 5626 4.4.1): connections, found again by hop.
+"""SIP over TCP (RFC 3261 18): connections, found again by hop, and the ports that they are accepted on.
 
 A connection, whoever opened it, serves both directions while it lives. Requests open one where there is none; what
 is sent meanwhile waits, up to a limit. One recurring check for all connections, rather than a timer for each, ends
-those that have been silent for too long or have stopped in the middle of a message.
+those that have been silent for too long, have stopped in the middle of a message, or do not read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError, ConnectionDone
-from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
-from zope.interface import implementer
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import ClientFactory, ServerFactory
 
 from sipsimple.core.protocol.hop import Hop
-from sipsimple.core.transport.interface import ListenError, TransportError
-from sipsimple.core.wire.framer import FramingError, MessageFramer
+from sipsimple.core.transport.connection import StreamConnection
+from sipsimple.core.transport.interface import ConnectError, ListenError, TransportError
+from sipsimple.core.transport.limits import (
+    CHECK_INTERVAL,
+    CLOSE_TIMEOUT,
+    CONNECT_TIMEOUT,
+    EVICTION_IDLE,
+    EVICTION_INTERVAL,
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_HOST,
+)
+from sipsimple.core.transport.sockets import listen_stream
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
@@ -25,157 +35,10 @@ if TYPE_CHECKING:
 
     from sipsimple.core.transport.interface import TransportOwner
 
-__all__ = [
-    'CHECK_INTERVAL', 'CLOSE_TIMEOUT', 'CONNECT_TIMEOUT', 'HALF_MESSAGE_TIMEOUT', 'IDLE_TIMEOUT', 'MAX_BACKLOG',
-    'MAX_CONNECTIONS', 'StreamConnection', 'StreamTransport',
-]  # fmt: skip
+__all__ = ["StreamTransport"]
 
-#: Connections of one transport, in both directions together; one more is refused.
-MAX_CONNECTIONS = 20_000
-#: Octets that wait for a connection to open, or for a peer that reads slowly; with more it is closed.
-MAX_BACKLOG = 1_048_576
-# All times are in seconds.
-#: To open a connection; less than timer B and F, so that there is time for another hop.
-CONNECT_TIMEOUT = 10.0
-#: Without anything sent or received.
-IDLE_TIMEOUT = 900.0
-#: From the first octet of a message to its last.
-HALF_MESSAGE_TIMEOUT = 30.0
-#: How often all connections are looked through for the two above.
-CHECK_INTERVAL = 5.0
-#: How long a connection may take to send the rest when the transport is closed.
-CLOSE_TIMEOUT = 2.0
-
-_PONG = b"\r\n"  # RFC 5626 4.4.1
-
-
-@implementer(IPushProducer)
-class StreamConnection(Protocol):
-    """One connection; see `StreamTransport`. Attributes: `hop`, `outgoing`, `last_activity`."""
-
-    transport: Any = None
-
-    def __init__(self, owner: StreamTransport, hop: Hop, outgoing: bool, now: float) -> None:
-        self.hop = hop
-        self.outgoing = outgoing
-        self.last_activity = now
-        self.half_message_since: float | None = None
-        self.connector: Any = None
-        self.local = Hop(hop.transport, "", 0)
-        self.closed: Deferred[None] = Deferred()
-        self._owner = owner
-        self._framer = MessageFramer()
-        self._backlog: list[bytes] = []
-        self._backlog_size = 0
-        self._writable = False
-        self._error: Exception | None = None
-
-    def send(self, data: bytes) -> None:
-        """Send a message, now or as soon as the connection is open and its buffer has room.
-
-        :raises TransportError: the connection is gone; or more than `MAX_BACKLOG` octets wait, and it is closed.
-        """
-        if self.closed.called:
-            raise self._error or TransportError(f"the connection with {self.hop} is closed")
-        if self._writable:
-            self._write(data)
-            return
-        self._backlog_size += len(data)
-        if self._backlog_size > MAX_BACKLOG:
-            error = TransportError(f"{self.hop} does not read: more than {MAX_BACKLOG} octets wait")
-            self.abort(error)
-            raise error
-        self._backlog.append(data)
-
-    def _write(self, data: bytes) -> None:
-        if self.transport is not None:
-            self.last_activity = self._owner.now()
-            self.transport.write(data)
-            self._owner.owner.data_sent(data, self.hop, self.local)
-
-    def close(self, error: Exception) -> None:
-        """Close when everything is sent that the connection was opened for; at once if it is still being opened."""
-        self._error = self._error or error
-        if self.transport is not None:
-            self.resumeProducing()
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
-        elif self.connector is not None:
-            self.connector.stopConnecting()
-
-    def abort(self, error: Exception) -> None:
-        """Close at once, for the reason given."""
-        self._error = self._error or error
-        if self.transport is not None:
-            self.transport.abortConnection()
-        elif self.connector is not None:
-            self.connector.stopConnecting()
-
-    def ended(self, reason: Failure) -> None:
-        """The connection is gone, or could not be made."""
-        self._writable = False
-        self.transport = self.connector = None
-        self._backlog.clear()
-        self._owner.connection_ended(
-            self, self._error or TransportError(f"no connection with {self.hop}: {reason.getErrorMessage()}")
-        )
-
-    # IPushProducer: the transport says whether its buffer has room
-
-    def pauseProducing(self) -> None:
-        self._writable = False
-
-    def resumeProducing(self) -> None:
-        self._writable = True
-        if self._backlog and self.transport is not None:
-            backlog, self._backlog, self._backlog_size = self._backlog, [], 0
-            for position, data in enumerate(backlog):
-                if not self._writable:
-                    # the buffer filled up again
-                    self._backlog = backlog[position:]
-                    self._backlog_size = sum(map(len, self._backlog))
-                    break
-                self._write(data)
-
-    def stopProducing(self) -> None:
-        self._writable = False
-
-    # Protocol
-
-    def connectionMade(self) -> None:
-        transport = self.transport
-        address = transport.getHost()
-        self.local = Hop(self.hop.transport, address.host, address.port)
-        transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
-        transport.registerProducer(self, True)
-        self.resumeProducing()
-
-    def dataReceived(self, data: bytes) -> None:
-        self.last_activity = now = self._owner.now()
-        framer, owner = self._framer, self._owner.owner
-        broken: FramingError | None = None
-        try:
-            messages = framer.feed(data)
-        except FramingError as error:
-            messages, broken = error.messages, error
-        for message in messages:
-            owner.data_received(message, self.hop, self.local)
-        if framer.pings:
-            if self._writable and self.transport is not None:
-                self.transport.write(_PONG * framer.pings)
-            framer.pings = 0
-        if broken is not None:
-            # 18.3: where the next message starts can't be known any more
-            owner.stream_broken(broken, self.hop, self.local)
-            self.close(TransportError(f"{self.hop} sent what is no SIP message: {broken}"))
-        elif not framer.pending:
-            self.half_message_since = None
-        elif messages or self.half_message_since is None:
-            self.half_message_since = now
-
-    def connectionLost(self, reason: Failure = ConnectionDone) -> None:  # type: ignore[assignment]
-        self.ended(reason)
+#: How many idle connections give way at once, so that not each new connection has to look for one.
+EVICTED_AT_ONCE = 10
 
 
 class _Server(ServerFactory):
@@ -209,15 +72,25 @@ class StreamTransport:
     """
 
     name = "tcp"
+    connection_class: type[StreamConnection] = StreamConnection
 
-    def __init__(self, reactor: Any, owner: TransportOwner, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        owner: TransportOwner,
+        max_connections: int = MAX_CONNECTIONS,
+        max_connections_per_host: int = MAX_CONNECTIONS_PER_HOST,
+    ) -> None:
         self.owner = owner
         self.max_connections = max_connections
-        self.listeners: list[Hop] = []
+        self.max_connections_per_host = max_connections_per_host
         self._reactor = reactor
-        self._ports: list[Any] = []
+        self._ports: dict[Hop, Any] = {}
         self._connections: dict[Hop, StreamConnection] = {}
         self._all: set[StreamConnection] = set()
+        self._accepted: dict[str, set[StreamConnection]] = {}
+        self._next_eviction = 0.0
+        self._closed = False
         self._check: Any = None
 
     def now(self) -> float:
@@ -226,6 +99,13 @@ class StreamTransport:
     def __len__(self) -> int:
         """How many connections there are, with those that are being opened."""
         return len(self._all)
+
+    # Ports
+
+    @property
+    def listeners(self) -> list[Hop]:
+        """What is listened on."""
+        return list(self._ports)
 
     def listen(self, port: int = 0, interface: str = "") -> Hop:
         """Accept connections.
@@ -236,14 +116,19 @@ class StreamTransport:
         :raises ListenError: the port can not be had.
         """
         try:
-            listener = self._open_port(port, _Server(self), interface)
+            listener = listen_stream(self._reactor, port, self.server_factory(_Server(self)), interface)
         except (CannotListenError, OSError) as error:
             raise ListenError(self.name, interface, port, getattr(error, "socketError", error)) from error
-        self._ports.append(listener)
         address = listener.getHost()
         local = Hop(self.name, address.host, address.port)
-        self.listeners.append(local)
+        self._ports[local] = listener
         return local
+
+    def stop_listening(self, local: Hop) -> Deferred[Any]:
+        """Accept no more connections there; those that there are live on. Fires when the port is free."""
+        return maybeDeferred(self._ports.pop(local).stopListening)
+
+    # Messages
 
     def send(self, data: bytes, hop: Hop) -> None:
         """Send a message, over the connection with the hop or a new one.
@@ -257,46 +142,84 @@ class StreamTransport:
             connection = self._connect(hop)
         connection.send(data)
 
-    def is_connected(self, hop: Hop) -> bool:
-        """Whether there is a connection with the hop, or one is being opened."""
-        return hop in self._connections
+    def connection(self, hop: Hop) -> StreamConnection | None:
+        """The connection with the hop, open or being opened."""
+        return self._connections.get(hop)
+
+    def connection_with_host(self, host: str) -> StreamConnection | None:
+        """An open connection that we have opened to that address, at whatever port."""
+        for hop, connection in self._connections.items():
+            if hop.host == host and connection.outgoing and connection.is_open:
+                return connection
+        return None
 
     def close(self) -> Deferred[Any]:
         """Stop listening, and close all connections when what waits is sent, or after `CLOSE_TIMEOUT`."""
-        if self._check is not None:
-            self._check.cancel()
-        # no connection is accepted or opened any more
-        self.max_connections = 0
-        waits: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        self._closed = True
+        self._stop_checking()
+        waits: list[Deferred[Any]] = [self.stop_listening(local) for local in self.listeners]
         waits += [connection.closed for connection in self._all]
         if self._all:
             self._check = self._reactor.callLater(CLOSE_TIMEOUT, self._abort_all)
-        for connection in tuple(self._all):
-            connection.close(TransportError(f"{self.name} is closed"))
+        self.close_connections(self._all, TransportError(f"{self.name} is closed"))
         return DeferredList(waits, consumeErrors=True)
 
+    @staticmethod
+    def close_connections(connections: Iterable[StreamConnection], error: Exception) -> None:
+        """Close some connections, when what waits on them is sent."""
+        for connection in tuple(connections):
+            connection.close(error)
+
+    # What a transport over TLS does in another way
+
+    def server_factory(self, factory: ServerFactory) -> Any:
+        """What accepts connections for `factory`."""
+        return factory
+
+    def client_factory(self, factory: ClientFactory, hop: Hop) -> Any:
+        """What opens a connection to a hop for `factory`; raises TransportError."""
+        return factory
+
     # How connections come and go
-
-    def _open_port(self, port: int, factory: ServerFactory, interface: str) -> Any:
-        return self._reactor.listenTCP(port, factory, interface=interface)
-
-    def _open_connection(self, hop: Hop, factory: ClientFactory) -> Any:
-        return self._reactor.connectTCP(hop.host, hop.port, factory, timeout=CONNECT_TIMEOUT)
 
     def accept(self, address: Any) -> StreamConnection | None:
         """A connection for a peer that has opened one; None if there are too many."""
         hop = Hop(self.name, address.host, address.port)
-        if len(self._all) >= self.max_connections:
+        accepted = self._accepted.get(hop.host)
+        if accepted is not None and len(accepted) >= self.max_connections_per_host and not self._evict(accepted):
+            self.owner.dropped("Refused a connection from %s: it has %d already", hop, len(accepted))
+            return None
+        if not self._has_room():
             self.owner.dropped("Refused a connection from %s: there are %d already", hop, len(self._all))
             return None
-        return self._add(StreamConnection(self, hop, False, self.now()))
+        connection = self._add(self.connection_class(self, hop, False, self.now()))
+        self._accepted.setdefault(hop.host, set()).add(connection)
+        return connection
 
     def _connect(self, hop: Hop) -> StreamConnection:
-        if len(self._all) >= self.max_connections:
-            raise TransportError(f"no connection with {hop}: there are {len(self._all)} already")
-        connection = self._add(StreamConnection(self, hop, True, self.now()))
-        connection.connector = self._open_connection(hop, _Client(connection))
+        if not self._has_room():
+            raise ConnectError(f"no connection with {hop}: there are {len(self._all)} already")
+        connection = self.connection_class(self, hop, True, self.now())
+        factory = self.client_factory(_Client(connection), hop)
+        self._add(connection)
+        connection.connector = self._reactor.connectTCP(hop.host, hop.port, factory, timeout=CONNECT_TIMEOUT)
         return connection
+
+    def _has_room(self) -> bool:
+        return not self._closed and (len(self._all) < self.max_connections or self._evict(self._all))
+
+    def _evict(self, connections: Iterable[StreamConnection]) -> bool:
+        """Close the oldest of those that are idle; whether there is one."""
+        now = self.now()
+        if now < self._next_eviction:
+            return False
+        self._next_eviction = now + EVICTION_INTERVAL
+        idle = [each for each in connections if now - each.last_activity >= EVICTION_IDLE]
+        oldest = nsmallest(EVICTED_AT_ONCE, idle, key=lambda each: each.last_activity)
+        self.close_connections(oldest, TransportError("the connection was idle, and there were too many"))
+        for connection in oldest:
+            self._uncount(connection)
+        return bool(oldest)
 
     def _add(self, connection: StreamConnection) -> StreamConnection:
         self._all.add(connection)
@@ -305,30 +228,41 @@ class StreamTransport:
             self._check = self._reactor.callLater(CHECK_INTERVAL, self._check_all)
         return connection
 
-    def connection_ended(self, connection: StreamConnection, error: Exception) -> None:
-        """A connection is closed, or was not made."""
-        self._all.discard(connection)
+    def connection_closing(self, connection: StreamConnection, error: Exception) -> None:
+        """Nothing more is to be sent over a connection: what comes next needs another."""
         if self._connections.get(connection.hop) is connection:
             del self._connections[connection.hop]
             self.owner.delivery_failed(connection.hop, error)
-        if not self._all and self._check is not None:
-            if self._check.active():
-                self._check.cancel()
-            self._check = None
+
+    def connection_ended(self, connection: StreamConnection, error: Exception) -> None:
+        """A connection is closed, or was not made."""
+        self._uncount(connection)
+        self._all.discard(connection)
+        if not self._all:
+            self._stop_checking()
+        self.connection_closing(connection, error)
         connection.closed.callback(None)
+
+    def _uncount(self, connection: StreamConnection) -> None:
+        accepted = self._accepted.get(connection.hop.host)
+        if accepted is not None:
+            accepted.discard(connection)
+            if not accepted:
+                del self._accepted[connection.hop.host]
 
     def _check_all(self) -> None:
         self._check = self._reactor.callLater(CHECK_INTERVAL, self._check_all)
         now = self.now()
         for connection in tuple(self._all):
-            half = connection.half_message_since
-            if half is not None and now - half > HALF_MESSAGE_TIMEOUT:
-                self.owner.dropped(
-                    "Closed the connection with %s: half a message for %d s", connection.hop, HALF_MESSAGE_TIMEOUT
-                )
-                connection.abort(TransportError(f"{connection.hop} sent half a message"))
-            elif now - connection.last_activity > IDLE_TIMEOUT:
-                connection.close(TransportError(f"the connection with {connection.hop} was idle"))
+            reason = connection.overdue(now)
+            if reason is not None:
+                self.owner.dropped("Closed the connection with %s: %s", connection.hop, reason)
+                connection.abort(TransportError(f"the connection with {connection.hop} was closed: {reason}"))
+
+    def _stop_checking(self) -> None:
+        if self._check is not None and self._check.active():
+            self._check.cancel()
+        self._check = None
 
     def _abort_all(self) -> None:
         for connection in tuple(self._all):

@@ -10,18 +10,20 @@ from twisted.internet.protocol import DatagramProtocol
 
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.transport.interface import ListenError, TransportError
+from sipsimple.core.transport.sockets import listen_datagrams
+from sipsimple.core.transport.stun import is_stun
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from sipsimple.core.transport.interface import TransportOwner
 
-__all__ = ["MAX_DATAGRAM", "UDPListener", "is_keepalive", "is_stun"]
+__all__ = ["MAX_DATAGRAM", "UDPListener", "is_keepalive"]
 
 #: The most that a datagram can hold; Twisted's own limit would cut messages off after 8192 octets.
 MAX_DATAGRAM = 65_535
-
-_STUN_COOKIE = b"\x21\x12\xa4\x42"
+#: The most that is left of it for a message over IPv4; IPv6 has a little more.
+MAX_PAYLOAD = MAX_DATAGRAM - 28
 
 #: The kernel's buffer is full: the datagram is lost as it could be anywhere on its way.
 _LOST = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
@@ -30,11 +32,6 @@ _LOST = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
 def is_keepalive(data: bytes) -> bool:
     """Whether a datagram is one of those that only keep a NAT's binding open: empty, line ends, or zeros."""
     return not data.strip(b"\r\n\0")
-
-
-def is_stun(data: bytes) -> bool:
-    """Whether a datagram is a STUN message (RFC 5389 6): SIP's first octet is never below 0x40."""
-    return len(data) >= 20 and data[0] < 0x40 and data[4:8] == _STUN_COOKIE
 
 
 class UDPListener(DatagramProtocol):
@@ -51,7 +48,7 @@ class UDPListener(DatagramProtocol):
     def __init__(self, reactor: Any, owner: TransportOwner, port: int = 0, interface: str = "") -> None:
         self._owner = owner
         try:
-            self._port = reactor.listenUDP(port, self, interface=interface, maxPacketSize=MAX_DATAGRAM)
+            self._port = listen_datagrams(reactor, port, self, interface, MAX_DATAGRAM)
         except (CannotListenError, OSError) as error:
             raise ListenError("udp", interface, port, getattr(error, "socketError", error)) from error
         address = self._port.getHost()
@@ -59,19 +56,27 @@ class UDPListener(DatagramProtocol):
         self.ipv6 = ":" in address.host
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        if datagram[:1] in b"\r\n\0" and is_keepalive(datagram):
-            return
-        host, port = addr[:2]
-        if is_stun(datagram):
-            self._owner.dropped("Dropped a STUN message from %s port %s", host, port)
-            return
-        self._owner.data_received(datagram, Hop("udp", host, port), self.local)
+        source = Hop("udp", addr[0], addr[1])
+        if datagram[:1] >= b"A":
+            # a method or SIP/2.0: everything else is told apart only if it is not that
+            self._owner.data_received(datagram, source, self.local)
+        elif is_stun(datagram):
+            self._owner.stun_received(datagram, source)
+        elif not is_keepalive(datagram):
+            self._owner.data_received(datagram, source, self.local)
 
     def send(self, data: bytes, hop: Hop) -> None:
-        """Send one datagram.
+        """Send one message.
 
         :raises TransportError: it is too large, or there is no way to the hop.
         """
+        if len(data) > MAX_PAYLOAD:
+            raise TransportError(f"{len(data)} octets could not be sent to {hop}: a datagram holds {MAX_PAYLOAD}")
+        self._owner.sending(data, hop, self.local)
+        self.send_untraced(data, hop)
+
+    def send_untraced(self, data: bytes, hop: Hop) -> None:
+        """Send one datagram that is no message; raises as `send` does."""
         if self.transport is None:
             raise TransportError(f"{self.local} is closed")
         try:
@@ -82,7 +87,6 @@ class UDPListener(DatagramProtocol):
         except Exception as error:
             # Twisted's own: MessageLengthError, InvalidAddressError
             raise TransportError(f"{len(data)} octets could not be sent to {hop}: {error}") from error
-        self._owner.data_sent(data, hop, self.local)
 
     def close(self) -> Deferred[None] | None:
         """Stop listening."""
