@@ -168,11 +168,11 @@ def test_an_engine_a_manager_and_sessions_run(agent: UserAgent) -> None:
     agent.recorder.assert_order(WILL_END, "SIPEngineWillEnd", "SIPEngineDidEnd", DID_END)
 
 
-def test_tls(network: MemoryNetwork) -> None:
+def test_tls_that_can_not_be_had(network: MemoryNetwork) -> None:
     """APP-032, APP-033: TLS that can't be had is told, and everything else is started."""
-    agent = UserAgent(network, "alice", transports=["tls", "udp"])
+    agent = UserAgent(network, "alice", transports=["tls", "udp"], settings={"tls.certificate": "/nowhere/at/all.pem"})
     error = agent.recorder.assert_one("SIPApplicationFailedToStartTLS", agent.application).data.error
-    assert "TLS" in str(error)
+    assert "/nowhere/at/all.pem" in str(error)
     agent.recorder.assert_order(WILL_START, "SIPApplicationFailedToStartTLS", DID_START)
     agent.stop()
 

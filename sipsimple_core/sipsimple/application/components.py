@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.python.failure import Failure
 
 from sipsimple.account import AccountManager
-from sipsimple.configuration.settings import SIPSimpleSettings
-from sipsimple.core.engine import Engine, EngineError
-from sipsimple.notification import NotificationCenter, NotificationData
+from sipsimple.application.engine_settings import EngineSettings
 from sipsimple.plugins import Plugin, PluginManager
 from sipsimple.session import SessionManager
 
@@ -48,32 +45,13 @@ class Component(NamedTuple):
 def components(application: SIPApplication) -> tuple[Component, ...]:
     """The components of the realm's application, in the order in which they are started."""
     accounts, sessions, services = AccountManager(), SessionManager(), Services(application)
+    engine = EngineSettings(application)
     return (
-        Component("The engine", partial(start_engine, application), Engine().stop, 4, ENGINE_TIMEOUT),
+        Component("The engine", engine.start, engine.stop, 4, ENGINE_TIMEOUT),
         Component("The account manager", accounts.start, accounts.stop, 2, ACCOUNTS_TIMEOUT),
         Component("The session manager", sessions.start, sessions.stop, 1, SESSIONS_TIMEOUT),
         Component("The services of the plugins", services.start, services.stop, 3, SERVICES_TIMEOUT),
     )
-
-
-def start_engine(application: SIPApplication) -> None:
-    """Start the engine as the settings say. Raises EngineError.
-
-    Notifications: `SIPApplicationFailedToStartTLS`, as the engine has no TLS transport.
-    """
-    settings = SIPSimpleSettings()
-    wanted = settings.sip.transport_list
-    Engine().start(
-        udp_port=settings.sip.udp_port if "udp" in wanted else None,
-        tcp_port=settings.sip.tcp_port if "tcp" in wanted else None,
-        user_agent=settings.user_agent,
-        trace_sip=settings.logs.trace_sip,
-    )
-    if "tls" in wanted:
-        error = EngineError("this version has no TLS transport for SIP")
-        log.info("SIP over TLS is not available: %s", error)
-        data = NotificationData(error=error)
-        NotificationCenter().post_notification("SIPApplicationFailedToStartTLS", sender=application, data=data)
 
 
 class Services:

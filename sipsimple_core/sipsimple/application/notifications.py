@@ -29,6 +29,15 @@ declare_notification(
 declare_notification(
     "SIPApplicationFailedToStartTLS",
     "SIPApplication",
-    "The TLS transport could not be started; everything else was (APP-032, APP-033).",
+    "The TLS transport could not be started, or not changed as the settings want it; everything else was (APP-032, "
+    "APP-033).",
+    error=field(Exception, "the exception of the engine"),
+)
+declare_notification(
+    "SIPApplicationFailedToListen",
+    "SIPApplication",
+    "A port that the changed settings want could not be had; the one from before stays open.",
+    transport=field(str, "'udp' or 'tcp'"),
+    port=field(int, "the port, 0 for any"),
     error=field(Exception, "the exception of the engine"),
 )
