@@ -9,13 +9,14 @@ DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat plugins/c
 PROJECTS      := pyproject.toml $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 MERGED        := build/merged
 
-.PHONY: help demo test interop bench lint format packages clean
+.PHONY: help demo test interop bench fuzz lint format packages clean
 
 help:
 	@echo "make demo      two user agents chat, live in your terminal"
 	@echo "make test      all test suites"
 	@echo "make interop   against real peers, those that are installed"
 	@echo "make bench     speed and memory, beside a peer or a raw limit"
+	@echo "make fuzz      random input to every parser and to the stack, SECONDS=60 each"
 	@echo "make lint      ruff and mypy --strict"
 	@echo "make packages  builds each distribution and runs its suite with nothing but what it declares"
 
@@ -37,6 +38,13 @@ interop: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
+
+# The targets that are fuzzed, each for SECONDS; atheris has wheels for some versions of Python only
+SECONDS ?= 60
+
+fuzz: $(READY)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

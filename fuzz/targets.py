@@ -1,0 +1,165 @@
+"""What is fuzzed: each target takes any octets and may raise nothing but the error that its parser names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["TARGETS"]
+
+
+def message(data: bytes) -> None:
+    """SIP messages: what was parsed can be looked at, printed, and parsed again."""
+    from sipsimple.core.wire.errors import SIPParseError
+    from sipsimple.core.wire.message import SIPRequest
+    from sipsimple.core.wire.parser import parse_message
+    from sipsimple.core.wire.validation import validate_request, validate_response
+
+    try:
+        parsed = parse_message(data)
+    except SIPParseError:
+        return
+    if isinstance(parsed, SIPRequest):
+        validate_request(parsed)
+    else:
+        validate_response(parsed)
+    for name in ("via", "from_header", "to_header", "cseq", "contact", "route", "record_route", "max_forwards"):
+        try:
+            getattr(parsed, name)
+        except SIPParseError:
+            continue
+    parse_message(parsed.encode())
+
+
+def uri(data: bytes) -> None:
+    """URIs: parse and print are inverse."""
+    from sipsimple.core.wire import FrozenSIPURI, SIPParseError
+
+    try:
+        parsed = FrozenSIPURI.parse(data.decode("utf-8", "surrogateescape"))
+    except SIPParseError:
+        return
+    assert FrozenSIPURI.parse(str(parsed)) == parsed
+
+
+def header(data: bytes) -> None:
+    """Header values of every kind."""
+    from sipsimple.core.wire import SIPParseError
+    from sipsimple.core.wire.headers import parse_header
+
+    name, _, value = data.decode("utf-8", "surrogateescape").partition(":")
+    try:
+        parse_header(name, value)
+    except SIPParseError:
+        return
+
+
+def sdp(data: bytes) -> None:
+    """Session descriptions: what was parsed can be printed and is the same again."""
+    from sipsimple.core.wire import FrozenSDPSession, SIPParseError
+
+    try:
+        parsed = FrozenSDPSession.parse(data)
+    except SIPParseError:
+        return
+    assert FrozenSDPSession.parse(parsed.encode()) == parsed
+
+
+def digest(data: bytes) -> None:
+    """Challenges, and our answers to them."""
+    from sipsimple.core.protocol.authentication import Authenticator
+    from sipsimple.core.wire import Credentials, SIPParseError, SIPRequest, SIPResponse
+
+    value = data.decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " ")
+    request = SIPRequest("REGISTER", "sip:example.com", [("CSeq", "1 REGISTER")])
+    attempt = Authenticator(Credentials("alice", "secret")).attempt()
+    try:
+        response = SIPResponse(401, headers=[("WWW-Authenticate", value)])
+    except ValueError:
+        return
+    try:
+        if attempt.challenged(response):
+            attempt.authorize(request)
+    except SIPParseError:
+        return
+    assert b"secret" not in request.encode()
+
+
+class _Stack:
+    """A whole stack without sockets, made once."""
+
+    def __init__(self) -> None:
+        from sipsimple.testing.parties import Link, Party
+
+        self.link = Link()
+        self.party = Party(self.link, "alice", "10.0.0.1")
+        self.party.answer = lambda call: call.respond(200)
+
+
+_stack: _Stack | None = None
+
+
+def engine(data: bytes) -> None:
+    """The whole stack: any datagram from anywhere, with the clock moving on."""
+    global _stack
+    from sipsimple.core.protocol.hop import Hop
+    from sipsimple.core.wire.errors import SIPParseError
+    from sipsimple.core.wire.parser import parse_message
+
+    if _stack is None:
+        _stack = _Stack()
+    stack = _stack
+    try:
+        parsed = parse_message(data)
+    except SIPParseError:
+        return
+    stack.party.layer.message_received(parsed, Hop("udp", "10.0.0.9", 5060), stack.link.now)
+    stack.link.queue.clear()
+    stack.link.sent.clear()
+    stack.party.incoming.clear()
+    stack.link.advance(1)
+
+
+def msrp(data: bytes) -> None:
+    """MSRP, in two reads cut anywhere."""
+    from msrplib.parser import MSRPParser
+
+    cut = data[0] if data else 0
+    parser = MSRPParser()
+    parser.feed(data[1 : 1 + cut])
+    parser.feed(data[1 + cut :])
+
+
+def cpim(data: bytes) -> None:
+    """message/cpim: what was parsed can be printed, and parsed again."""
+    from sipsimple.streams.chat import ChatStreamError
+    from sipsimple.streams.chat.cpim import CPIMMessage
+
+    try:
+        parsed = CPIMMessage.parse(data)
+    except (ChatStreamError, ValueError):
+        return
+    CPIMMessage.parse(parsed.encode())
+
+
+def composing(data: bytes) -> None:
+    """Is-composing documents: no entities, no network, no surprise."""
+    from sipsimple.streams.chat.composing import parse_composing
+
+    try:
+        parse_composing(data)
+    except ValueError:
+        return
+
+
+#: name: the target and the folders (below the repository) of its seeds.
+TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
+    "message": (message, ("sipsimple_core/tests/data/rfc4475", "fuzz/corpus/sip")),
+    "uri": (uri, ("fuzz/corpus/uri",)),
+    "header": (header, ("fuzz/corpus/header",)),
+    "sdp": (sdp, ("fuzz/corpus/sdp",)),
+    "digest": (digest, ("fuzz/corpus/digest",)),
+    "engine": (engine, ("sipsimple_core/tests/data/rfc4475", "fuzz/corpus/sip")),
+    "msrp": (msrp, ("fuzz/corpus/msrp",)),
+    "cpim": (cpim, ("fuzz/corpus/cpim",)),
+    "composing": (composing, ("fuzz/corpus/composing",)),
+}
