@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sipsimple.core.wire import (
     SIPURI,
     ContactHeader,
+    Defect,
     FrozenContactHeader,
     FrozenRouteHeader,
     FrozenViaHeader,
@@ -26,7 +27,7 @@ from sipsimple.core.wire import (
     validate_response,
 )
 from sipsimple.core.wire.headers.base import MAX_LIST_ELEMENTS
-from sipsimple.core.wire.parser import MAX_HEADER_LENGTH, MAX_HEADERS, MAX_MESSAGE_SIZE, MAX_URI_LENGTH, Defect
+from sipsimple.core.wire.parser import MAX_HEADER_LENGTH, MAX_HEADERS, MAX_MESSAGE_SIZE, MAX_URI_LENGTH
 
 INVITE = b"""INVITE sip:bob@biloxi.com SIP/2.0
 Via: SIP/2.0/UDP pc33.atlanta.com;branch=z9hG4bK776asdhds ;received=192.0.2.1

@@ -1,6 +1,8 @@
-"""The one error of the wire layer: octets or text that can't be represented as the value asked for."""
+"""What may be wrong with what was received: what can't be represented is an error, what can is a defect."""
 
-__all__ = ["SIPParseError"]
+from enum import StrEnum
+
+__all__ = ["Defect", "SIPParseError"]
 
 MAX_EXCERPT = 80  # characters of the offending text that an error quotes
 
@@ -21,3 +23,14 @@ class SIPParseError(ValueError):
             excerpt = text if len(text) <= MAX_EXCERPT else text[:MAX_EXCERPT] + "…"
             what = f"{what}: {excerpt!a}"
         super().__init__(what)
+
+
+class Defect(StrEnum):
+    """What the parser lets pass and the validator refuses: members of SIPMessage.defects."""
+
+    START_LINE = "the start line does not follow the grammar"
+    HEADER_LINE = "a line in the header is no header field"
+    CONTENT_LENGTH = "Content-Length is not a number, stated twice, or more than there is"
+    TOO_MANY_HEADERS = "too many header fields"
+    HEADER_TOO_LONG = "a header field is too long"
+    URI_TOO_LONG = "the Request-URI is too long"

@@ -95,7 +95,9 @@ class HeaderFields:
         if values is None:
             value = None
         else:
-            text = unfold(values[0])
+            text = values[0].strip()
+            if "\n" in text or "\r" in text:
+                text = unfold(text)
             if "," in text and header.is_list:
                 text = split_list(text)[0]
             value = header.parse_lazily(text)

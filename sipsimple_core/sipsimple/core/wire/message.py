@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sipsimple.core.wire.absolute_uri import AnyFrozenURI, parse_frozen_uri
-from sipsimple.core.wire.errors import SIPParseError
+from sipsimple.core.wire.errors import Defect, SIPParseError
 from sipsimple.core.wire.grammar import is_token, readable
 from sipsimple.core.wire.header_fields import HeaderFields, HeaderValue
 from sipsimple.core.wire.headers.addresses import (
@@ -20,6 +20,7 @@ from sipsimple.core.wire.headers.addresses import (
     FrozenToHeader,
 )
 from sipsimple.core.wire.headers.base import BaseHeader
+from sipsimple.core.wire.headers.events import FrozenEventHeader
 from sipsimple.core.wire.headers.numbers import (
     BaseNumberHeader,
     FrozenContentLengthHeader,
@@ -52,7 +53,7 @@ class SIPMessage:
     headers: HeaderFields
     body: bytes
     version: str
-    defects: tuple[str, ...]
+    defects: tuple[Defect, ...]
 
     def __init__(self, headers: Headers, body: bytes) -> None:
         if isinstance(headers, HeaderFields):
@@ -162,6 +163,11 @@ class SIPMessage:
     @property
     def allow(self) -> list[str]:
         return self.headers.elements("allow")
+
+    @property
+    def event(self) -> FrozenEventHeader | None:
+        """The event package and its parameters."""
+        return self.headers.first(FrozenEventHeader)
 
     @property
     def user_agent(self) -> str | None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 
-from sipsimple.core.wire.errors import SIPParseError
+from sipsimple.core.wire.errors import Defect, SIPParseError
 from sipsimple.core.wire.grammar import METHODS, is_token
 from sipsimple.core.wire.header_fields import HeaderFields
-from sipsimple.core.wire.message import SIPRequest, SIPResponse
+from sipsimple.core.wire.message import SIP_VERSION, SIPRequest, SIPResponse
 
-__all__ = ["Defect", "parse_fields", "parse_message"]
+__all__ = ["parse_fields", "parse_message"]
 
 MAX_MESSAGE_SIZE = 65535  # octets, headers and body
 MAX_HEADERS = 200  # lines; those above are not looked at
@@ -20,21 +20,11 @@ MAX_LENGTH_DIGITS = 10  # of a Content-Length
 MAX_URI_LENGTH = 2048  # characters of a Request-URI
 
 
-class Defect:
-    """What the parser lets pass and the validator refuses: members of SIPMessage.defects."""
-
-    START_LINE = "the start line does not follow the grammar"
-    HEADER_LINE = "a line in the header is no header field"
-    CONTENT_LENGTH = "Content-Length is not a number, stated twice, or more than there is"
-    TOO_MANY_HEADERS = "too many header fields"
-    HEADER_TOO_LONG = "a header field is too long"
-    URI_TOO_LONG = "the Request-URI is too long"
-
-
 _status_line = re.compile(
     r"SIP/([0-9]+\.[0-9]+)[ \t]++([0-9]{1,20})(?:[ \t](.*+))?+", re.IGNORECASE | re.DOTALL
 ).fullmatch
 _version = re.compile(r"SIP/([0-9]+\.[0-9]+)", re.IGNORECASE).fullmatch
+_head_end = re.compile(rb"\r\n\r\n").search  # faster than bytes.find
 _new = object.__new__
 
 
@@ -47,16 +37,15 @@ def parse_message(data: bytes) -> SIPRequest | SIPResponse:
         data = data.lstrip(b"\r\n")  # 7.5: empty lines before the start line are ignored
     if len(data) > MAX_MESSAGE_SIZE:
         raise SIPParseError(f"a message of more than {MAX_MESSAGE_SIZE} octets")
-    defects: list[str] = []
-    end = data.find(b"\r\n\r\n")
-    if end >= 0:
-        lines = data[: end + 1].decode("utf-8", "surrogateescape").split("\n")
-        body = data[end + 4 :]
+    defects: list[Defect] = []
+    match = _head_end(data)
+    if match is not None:
+        end = match.end()
+        lines = data[: end - 3].decode("utf-8", "surrogateescape").split("\n")
+        body = data[end:]
     else:
         lines, body = _split_leniently(data)
-    start_line = lines.pop(0).removesuffix("\r")
-    if not start_line:
-        raise SIPParseError("an empty message")
+    start_line = lines.pop(0)
     if len(lines) > MAX_HEADERS:
         defects.append(Defect.TOO_MANY_HEADERS)
         del lines[MAX_HEADERS:]
@@ -72,14 +61,8 @@ def parse_message(data: bytes) -> SIPRequest | SIPResponse:
         message = _start_request(start_line, defects)
     message.headers = headers
     lengths = headers.index.get("content-length")
-    if lengths is not None:
-        length = lengths[0].strip()
-        is_number = length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS
-        size = int(length) if is_number else 0
-        if len(lengths) > 1 or not is_number or size > len(body):
-            defects.append(Defect.CONTENT_LENGTH)
-        elif size < len(body):
-            body = body[:size]
+    if lengths is not None and (len(lengths) > 1 or lengths[0].strip() != str(len(body))):
+        body = _cut(body, lengths, defects)
     message.body = body
     message.defects = tuple(defects) if defects else ()
     return message
@@ -91,28 +74,41 @@ def parse_fields(head: bytes) -> tuple[HeaderFields, bool]:
     return HeaderFields.from_lines(lines[:MAX_HEADERS])
 
 
-def _start_request(line: str, defects: list[str]) -> SIPRequest:
+def _cut(body: bytes, lengths: list[str], defects: list[Defect]) -> bytes:
+    """The octets that belong to the body, as Content-Length tells; all where it tells nonsense (18.3)."""
+    length = lengths[0].strip()
+    is_number = length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS
+    if len(lengths) > 1 or not is_number or int(length) > len(body):
+        defects.append(Defect.CONTENT_LENGTH)
+        return body
+    return body[: int(length)]
+
+
+def _start_request(line: str, defects: list[Defect]) -> SIPRequest:
     parts = line.split(" ")
-    if len(parts) != 3 or parts[2] != "SIP/2.0" or not (parts[0] in METHODS or is_token(parts[0])):
+    version = SIP_VERSION
+    if len(parts) != 3 or parts[2] != "SIP/2.0\r" or not (parts[0] in METHODS or is_token(parts[0])):
         # 25.1: single spaces, nothing else. Whatever comes near it is kept, so that it can be answered.
+        line = line.removesuffix("\r")
         method, *rest = line.split(None, 1) or [""]
         parts = [method, *rest[0].rsplit(None, 1)] if rest else []
         if len(parts) != 3 or _version(parts[2]) is None:
             raise SIPParseError("not a request line", line)
+        version = parts[2][4:]
         if line != " ".join(parts) or not is_token(method):
             defects.append(Defect.START_LINE)
     request = _new(SIPRequest)
     request.method = parts[0]
     request.raw_uri = parts[1]
-    request.version = parts[2][4:]
+    request.version = version
     request._uri = None
     if len(parts[1]) > MAX_URI_LENGTH:
         defects.append(Defect.URI_TOO_LONG)
     return request
 
 
-def _start_response(line: str, defects: list[str]) -> SIPResponse:
-    match = _status_line(line)
+def _start_response(line: str, defects: list[Defect]) -> SIPResponse:
+    match = _status_line(line.removesuffix("\r"))
     if match is None:
         raise SIPParseError("not a status line", line)
     response = _new(SIPResponse)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from sipsimple.core.wire.absolute_uri import BaseAbsoluteURI
-from sipsimple.core.wire.errors import SIPParseError
+from sipsimple.core.wire.errors import Defect, SIPParseError
 from sipsimple.core.wire.headers import (
     BaseAddressHeader,
     BaseHeader,
@@ -25,7 +25,6 @@ from sipsimple.core.wire.headers import (
 )
 from sipsimple.core.wire.headers.names import SINGLE_HEADERS, canonical_name
 from sipsimple.core.wire.message import SIP_VERSION, SIPMessage, SIPRequest, SIPResponse
-from sipsimple.core.wire.parser import Defect
 from sipsimple.core.wire.reasons import reason_phrase
 from sipsimple.core.wire.uri import BaseSIPURI
 

@@ -14,6 +14,7 @@ from sipsimple.core.wire.headers import (
     info,
     numbers,
     reason,
+    security,
     text,
     timers,
     tokens,
@@ -30,6 +31,7 @@ from sipsimple.core.wire.headers.events import *
 from sipsimple.core.wire.headers.info import *
 from sipsimple.core.wire.headers.numbers import *
 from sipsimple.core.wire.headers.reason import *
+from sipsimple.core.wire.headers.security import *
 from sipsimple.core.wire.headers.text import *
 from sipsimple.core.wire.headers.timers import *
 from sipsimple.core.wire.headers.tokens import *
@@ -47,6 +49,7 @@ __all__ = [
     *info.__all__,
     *numbers.__all__,
     *reason.__all__,
+    *security.__all__,
     *text.__all__,
     *timers.__all__,
     *tokens.__all__,

@@ -1,4 +1,5 @@
-"""Headers of event notification: Event, Subscription-State (RFC 6665 8.2), Suppress-If-Match (RFC 5839)."""
+"""Headers of event notification: Event, Subscription-State (RFC 6665 8.2), Suppress-If-Match (RFC 5839); and of
+INFO: Info-Package (RFC 6086)."""
 
 from __future__ import annotations
 
@@ -11,12 +12,15 @@ from sipsimple.core.wire.value import Frozen, Mutable
 
 __all__ = [
     "BaseEventHeader",
+    "BaseInfoPackageHeader",
     "BaseSubscriptionStateHeader",
     "BaseSuppressIfMatchHeader",
     "EventHeader",
     "FrozenEventHeader",
+    "FrozenInfoPackageHeader",
     "FrozenSubscriptionStateHeader",
     "FrozenSuppressIfMatchHeader",
+    "InfoPackageHeader",
     "SubscriptionStateHeader",
     "SuppressIfMatchHeader",
 ]
@@ -102,6 +106,35 @@ class SubscriptionStateHeader(MutableValue, BaseSubscriptionStateHeader):
 
 
 class FrozenSubscriptionStateHeader(FrozenValue, BaseSubscriptionStateHeader, of=SubscriptionStateHeader):
+    __slots__ = ()
+
+
+class BaseInfoPackageHeader(BaseValueHeader):
+    """Info-Package: the `package` that an INFO belongs to (RFC 6086 9.1)."""
+
+    __slots__ = ()
+    _fields = ("package", "parameters")
+    name = "Info-Package"
+    value_has_case = True
+
+    def __init__(self, package: str, parameters: Mapping[str, str | None] | None = None) -> None:
+        super().__init__(package, parameters)
+
+    @property
+    def package(self) -> str:
+        package: str = self.value
+        return package
+
+    @package.setter
+    def package(self, package: str) -> None:
+        self.value = package
+
+
+class InfoPackageHeader(MutableValue, BaseInfoPackageHeader):
+    __slots__ = ()
+
+
+class FrozenInfoPackageHeader(FrozenValue, BaseInfoPackageHeader, of=InfoPackageHeader):
     __slots__ = ()
 
 
