@@ -113,6 +113,30 @@ def test_a_stream_class_that_raises_is_passed_over(
     assert "Broken.new_from_sdp() raised" in caplog.text
 
 
+def test_a_stream_class_that_makes_no_streams_is_passed_over(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """STR-004, STR-007: what it returns has to provide IMediaStream, and to be a stream of its own."""
+    only = stage.stream()
+
+    class Wrong(ScriptedStream):
+        @classmethod
+        def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> Any:
+            return object()
+
+    class Same(ScriptedStream):
+        @classmethod
+        def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> Any:
+            return only
+
+    classes(monkeypatch, Wrong, Same, ScriptedStream)
+    arrive(stage, MESSAGE, MESSAGE)
+    streams = stage.recorder.assert_one("SIPSessionNewIncoming").data.streams
+    assert streams[0] is only and type(streams[1]) is ScriptedStream
+    assert "Wrong.new_from_sdp() returned what is no new stream" in caplog.text
+    assert "Same.new_from_sdp() returned what is no new stream" in caplog.text
+
+
 def test_no_media_that_is_known(stage: Stage) -> None:
     """SES-007: 488 with a Warning, and no session."""
     invitation = arrive(stage, AUDIO)

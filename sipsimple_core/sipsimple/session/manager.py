@@ -15,7 +15,7 @@ from sipsimple.realm import Singleton, current_realm
 from sipsimple.session.outcome import WARNING_AGENT, Refusal, media_refusal
 from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.session import Session
-from sipsimple.streams import MediaStreamRegistry
+from sipsimple.streams import IMediaStream, MediaStreamRegistry
 
 __all__ = ["MAX_SESSIONS", "MAX_STREAMS", "STOP_TIMEOUT", "SessionManager"]
 
@@ -133,8 +133,8 @@ class SessionManager(metaclass=Singleton):
 def streams_offered(account: Any, offer: Any) -> dict[int, Any]:
     """The streams that can be had of an offer, by the index of their media line (STR-005, STR-007).
 
-    For each line the registered classes are asked in the order of their priority; one that raises is passed over.
-    No more than MAX_STREAMS are made.
+    For each line the registered classes are asked in the order of their priority; one that raises, or returns what is
+    no new stream, is passed over. No more than MAX_STREAMS are made.
     """
     streams: dict[int, Any] = {}
     for index, line in enumerate(offer.media):
@@ -148,7 +148,10 @@ def streams_offered(account: Any, offer: Any) -> dict[int, Any]:
             except Exception:
                 log.exception("%s.new_from_sdp() raised", stream_class.__name__)
                 continue
-            if stream is not None:
+            if stream is None:
+                continue
+            if IMediaStream.providedBy(stream) and stream not in streams.values():
                 streams[index] = stream
                 break
+            log.error("%s.new_from_sdp() returned what is no new stream: %r", stream_class.__name__, stream)
     return streams
