@@ -36,6 +36,7 @@ class EchoBot:
             [sys.executable, "-u", str(ROOT / "examples" / "echo_bot.py")],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        self.errors: str | None = None
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("Call me: sip:echo@127.0.0.1:"), line
@@ -44,10 +45,9 @@ class EchoBot:
     def kill(self) -> str:
         """Ends it at once, without a word to its peers; returns what it wrote to its standard error."""
         self.process.kill()
-        assert self.process.stderr is not None
-        errors = self.process.stderr.read()
-        self.process.wait(TIMEOUT)
-        return errors
+        if self.errors is None:
+            self.errors = self.process.communicate(timeout=TIMEOUT)[1]
+        return self.errors
 
 
 class Application:
