@@ -257,7 +257,8 @@ class StreamTransport:
             reason = connection.overdue(now)
             if reason is not None:
                 self.owner.dropped("Closed the connection with %s: %s", connection.hop, reason)
-                connection.abort(TransportError(f"the connection with {connection.hop} was closed: {reason}"))
+                kind = TransportError if connection.is_open else ConnectError
+                connection.abort(kind(f"the connection with {connection.hop} was closed: {reason}"))
 
     def _stop_checking(self) -> None:
         if self._check is not None and self._check.active():

@@ -136,13 +136,13 @@ class TLSTransport(StreamTransport):
         from sipsimple.core.transport.tls_context import TLSFactory
 
         # asked for each connection, so that those to come have the options of their time
-        return TLSFactory(factory, self._reactor, lambda protocol: self.contexts.server_connection(protocol))
+        return TLSFactory(factory, self._reactor, False, lambda protocol: self.contexts.server_connection(protocol))
 
     def client_factory(self, factory: ClientFactory, hop: Hop) -> Any:
         contexts = self.contexts
         from sipsimple.core.transport.tls_context import TLSFactory
 
-        return TLSFactory(factory, self._reactor, lambda protocol: contexts.client_connection(protocol, hop))
+        return TLSFactory(factory, self._reactor, True, lambda protocol: contexts.client_connection(protocol, hop))
 
 
 def _load(options: TLSOptions) -> TLSContexts:

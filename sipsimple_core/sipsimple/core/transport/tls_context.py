@@ -74,10 +74,9 @@ class TLSFactory(TLSMemoryBIOFactory):
     """
 
     def __init__(
-        self, factory: Any, reactor: Any, create: Callable[[TLSMemoryBIOProtocol], SSL.Connection]
+        self, factory: Any, reactor: Any, is_client: bool, create: Callable[[TLSMemoryBIOProtocol], SSL.Connection]
     ) -> None:  # fmt: skip
-        # whether it is a client shows in the connection that is created
-        super().__init__(_Creator(create), True, factory, clock=reactor)
+        super().__init__(_Creator(create), is_client, factory, clock=reactor)
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]
         protocol = self.wrappedFactory.buildProtocol(addr)
@@ -103,7 +102,6 @@ class TLSContexts:
             raise TLSError("there is no certificate any more")
         connection = SSL.Connection(self._server, None)
         connection.set_app_data(protocol)
-        connection.set_accept_state()
         return connection
 
     def client_connection(self, protocol: TLSMemoryBIOProtocol, hop: Hop) -> SSL.Connection:
@@ -112,7 +110,6 @@ class TLSContexts:
         connection.set_app_data(protocol)
         if hop.name is not None and not _is_address(hop.name):
             connection.set_tlsext_host_name(hop.name.encode("ascii", "ignore"))
-        connection.set_connect_state()
         return connection
 
     def name_error(self, hop: Hop, certificate: crypto.X509 | None) -> CertificateError | None:
