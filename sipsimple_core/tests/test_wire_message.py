@@ -469,6 +469,10 @@ class TestValidation:
     def test_refused(self, old, new, code):
         assert self.refusal(old, new).code == code
 
+    def test_what_is_only_for_people_is_no_reason_to_refuse(self):
+        assert self.refusal(b"s: lunch", b"s: lunch\r\nSubject: dinner\r\nServer: a\r\nServer: b") is None
+        assert self.refusal(b"s: lunch", b"Date: Fri, 1 Jan 2010 16:00:00 GMT") is None
+
     def test_schemes(self):
         request = parse_message(INVITE.replace(b"sip:bob@biloxi.com SIP", b"tel:+1201 SIP"))
         assert validate_request(request) is None
@@ -485,6 +489,8 @@ class TestValidation:
             (b"SIP/2.0 200", b"SIP/1.0 200"),
             (b"Content-Length: 0", b"Content-Length: 1"),
             (b"From: ", b"From: <"),
+            (b"CSeq: ", b"Contact: <\r\nCSeq: "),
+            (b"CSeq: ", b"Expires: x\r\nCSeq: "),
             (b"Via: ", b"V: "),
             (b"Via: ", b"X: "),
         ):

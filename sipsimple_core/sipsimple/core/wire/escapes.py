@@ -38,11 +38,14 @@ def escape(text: str, literals: str) -> str:
     return _illegal[literals].sub(_percent, text)
 
 
-def unescape(text: str) -> str:
-    """What text means, its escapes resolved. Octets that are no UTF-8 are shown as replacement characters."""
+def unescape(text: str, errors: str = "replace") -> str:
+    """What text means, its escapes resolved.
+
+    Octets that are no UTF-8 are shown as replacement characters; with the errors "surrogateescape" they are kept apart.
+    """
     if "%" not in text:
         return text
-    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", errors)
 
 
 def canonical(text: str) -> str:

@@ -293,7 +293,7 @@ def _parse_uri_headers(text: str, kind: type[BaseParameters]) -> BaseParameters:
         name, equals, value = part.partition("=")
         if not name or not equals:
             raise SIPParseError("not a header in a URI", part)
-        key = unescape(name).lower()
+        key = unescape(name, "surrogateescape").lower()
         if key in headers:  # 7.3.1: a header given twice is one with a list
             name, value = headers[key][0], f"{headers[key][1]}%2C{value}"
         headers[key] = (name, value)
@@ -305,7 +305,7 @@ def _parse_uri_headers(text: str, kind: type[BaseParameters]) -> BaseParameters:
 
 def _store(parameters: BaseParameters, name: str, value: str | None, text: str) -> None:
     """Keep a parameter under what its name means (%6C%72 is lr), and the spelling for printing."""
-    key = name.lower() if "%" not in name else unescape(name).lower()
+    key = name.lower() if "%" not in name else unescape(name, "surrogateescape").lower()
     if dict.__contains__(parameters, key):
         raise SIPParseError("the same parameter twice in a URI", text)
     dict.__setitem__(parameters, key, value)

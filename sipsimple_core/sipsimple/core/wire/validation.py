@@ -49,16 +49,21 @@ _DEFECT_CODES = {Defect.URI_TOO_LONG: 414, Defect.HEADER_TOO_LONG: 513, Defect.T
 
 _empty_part = re.compile(r"[;,][ \t]*(?:[;,]|$)").search
 
-# Headers that are looked at wherever they are: those whose errors harm others or us, whoever reads them later.
-_CHECKED: tuple[tuple[str, Callable[[SIPMessage], object]], ...] = (
-    ("max-forwards", lambda message: message.headers.first(FrozenMaxForwardsHeader)),
+_Checks = tuple[tuple[str, Callable[[SIPMessage], object]], ...]
+
+# Headers that are looked at wherever they are, so that whoever reads them later may rely on them.
+_CHECKED_IN_RESPONSES: _Checks = (
     ("contact", lambda message: _check_contacts(message)),
+    ("record-route", lambda message: _check_addresses(message.record_route)),
     ("content-type", lambda message: message.headers.first(FrozenContentTypeHeader)),
     ("expires", lambda message: message.headers.first(FrozenExpiresHeader)),
     ("min-expires", lambda message: message.headers.first(FrozenMinExpiresHeader)),
-    ("date", lambda message: message.headers.first(FrozenDateHeader)),
-    ("record-route", lambda message: _check_addresses(message.record_route)),
+)
+_CHECKED_IN_REQUESTS: _Checks = (
+    *_CHECKED_IN_RESPONSES,
+    ("max-forwards", lambda message: message.headers.first(FrozenMaxForwardsHeader)),
     ("route", lambda message: _check_addresses(message.route)),
+    ("date", lambda message: message.headers.first(FrozenDateHeader)),
 )
 
 
@@ -94,7 +99,7 @@ def validate_request(request: SIPRequest, schemes: Collection[str] = SUPPORTED_S
     if request.defects:
         defect = request.defects[0]
         return Refusal.of(_DEFECT_CODES.get(defect, 400), defect)
-    why = _malformed(request)
+    why = _malformed(request, _CHECKED_IN_REQUESTS)
     if why is not None:
         return Refusal.of(400, why)
     cseq = request.cseq
@@ -121,7 +126,7 @@ def validate_response(response: SIPResponse) -> str | None:
         return "no status code"
     if response.defects:
         return response.defects[0]
-    why = _malformed(response)
+    why = _malformed(response, _CHECKED_IN_RESPONSES)
     if why is not None:
         return why
     try:
@@ -197,7 +202,7 @@ def refuse_registration(request: SIPRequest) -> Refusal | None:
     return None
 
 
-def _malformed(message: SIPMessage) -> str | None:
+def _malformed(message: SIPMessage, checks: _Checks) -> str | None:
     """What is malformed in the headers that every message must or may have; None if nothing is."""
     headers = message.headers
     index = headers.index
@@ -225,7 +230,7 @@ def _malformed(message: SIPMessage) -> str | None:
         _ = message.cseq
         if not message.call_id:
             return "Call-ID is empty"
-        for name, check in _CHECKED:
+        for name, check in checks:
             if name in index:
                 check(message)
     except SIPParseError:

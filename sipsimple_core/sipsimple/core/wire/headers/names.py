@@ -118,44 +118,15 @@ _NAMES = (
 
 _CANONICAL = {name.lower(): name for name in _NAMES}
 
-# Those that can't be a list: a second one contradicts the first (RFC 3261 7.3.1).
+# Those that can't be a list: a second one contradicts the first (RFC 3261 7.3.1). Those that are only for people, as
+# User-Agent, are not among them: a message is not refused for them.
 SINGLE_HEADERS = frozenset(
-    (
-        "call-id",
-        "content-disposition",
-        "content-length",
-        "content-type",
-        "cseq",
-        "date",
-        "event",
-        "expires",
-        "from",
-        "identity",
-        "max-forwards",
-        "mime-version",
-        "min-expires",
-        "min-se",
-        "organization",
-        "priority",
-        "rack",
-        "refer-sub",
-        "refer-to",
-        "referred-by",
-        "replaces",
-        "reply-to",
-        "retry-after",
-        "rseq",
-        "server",
-        "session-expires",
-        "sip-etag",
-        "sip-if-match",
-        "subject",
-        "subscription-state",
-        "target-dialog",
-        "timestamp",
-        "to",
-        "user-agent",
-    )
+    [
+        *("call-id", "content-disposition", "content-length", "content-type", "cseq", "event", "expires", "from"),
+        *("identity", "info-package", "max-forwards", "min-expires", "min-se", "rack", "refer-sub", "refer-to"),
+        *("referred-by", "replaces", "retry-after", "rseq", "session-expires", "sip-etag", "sip-if-match"),
+        *("subscription-state", "target-dialog", "to"),
+    ]
 )
 
 

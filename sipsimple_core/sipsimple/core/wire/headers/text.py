@@ -61,7 +61,7 @@ class BaseTextHeader(BaseHeader):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        return cls(readable(text))
+        return cls(readable(text).strip())
 
     @property
     def body(self) -> str:

@@ -103,9 +103,9 @@ class BaseSDPBandwidthInfo(Value):
     def parse(cls, text: str) -> Self:
         """The bandwidth that text, behind "b=", is. Raises SIPParseError."""
         type, _, value = text.partition(":")
-        if not _is_word(type) or not re.fullmatch("[0-9]{1,20}", value.strip()):
+        if not _is_word(type) or not re.fullmatch("[ \t]*[0-9]{1,20}[ \t]*", value):
             raise SIPParseError("not an SDP bandwidth", text)
-        return cls(type, int(value))
+        return cls(type, int(value.strip(" \t")))
 
     def __str__(self) -> str:
         return f"{self.type}:{self.value}"
