@@ -333,3 +333,11 @@ class TestProperties:
                 continue
             assert parse_frozen_uri(str(uri)) == uri
             assert uri.matches(uri) and hash(uri) == hash(uri.thawed().frozen())
+
+
+def test_parameters_of_octets_that_are_no_text_stay_apart():
+    """RFC 3261 19.1.1: what was printed is parsed again, also where names are no UTF-8."""
+    text = b"sip:a@b;lr\x9b;lr\xc8?x\x9b=1&x\xc8=2".decode("utf-8", "surrogateescape")
+    printed = str(FrozenSIPURI.parse(text))
+    assert printed == "sip:a@b;lr%9B;lr%C8?x%9B=1&x%C8=2"
+    assert str(FrozenSIPURI.parse(printed)) == printed

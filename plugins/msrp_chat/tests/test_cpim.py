@@ -326,3 +326,10 @@ def test_reading_takes_linear_time(unit: bytes) -> None:
         with contextlib.suppress(CPIMError):
             parse_cpim(b"\r\nContent-Type: " + line + b"\r\n\r\n")
     assert time.perf_counter() - started < 2
+
+
+def test_a_content_type_that_ends_in_a_semicolon_can_be_sent_on() -> None:
+    """CHAT-006: what was read and is printed again can be read again."""
+    data = b"From: <sip:a@b>\r\nTo: <sip:c@d>\r\n\r\nContent-Type: text/plain; x=y;\r\n\r\nhello"
+    printed = CPIMMessage.parse(data).encode()
+    assert CPIMMessage.parse(printed).content == "hello"

@@ -86,7 +86,7 @@ def encode_content(content: str | bytes, content_type: ContentType) -> tuple[byt
         return content, content_type.full
     charset = content_type.charset
     if charset is None:
-        full = f"{content_type.full}; charset=utf-8" if content_type.is_text else content_type.full
+        full = f"{content_type.full.rstrip('; ')}; charset=utf-8" if content_type.is_text else content_type.full
         return content.encode(), full
     if charset not in CHARSETS:
         raise ValueError(f"cannot encode text as {charset!r}: give bytes, or leave the charset out")
