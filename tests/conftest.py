@@ -22,9 +22,10 @@ def application() -> Iterator[Application]:
 
 
 @pytest.fixture
-def echo_bot() -> Iterator[EchoBot]:
+def echo_bot(application: Application) -> Iterator[EchoBot]:
     bot = EchoBot()
     yield bot
+    application.stop()  # first, as a BYE that nobody answers takes its time
     bot.kill()
 
 
