@@ -65,24 +65,23 @@ def center():
 # who is told
 
 
-def test_whether_somebody_asked_for_it_by_its_name(center):
-    """Those who observe everything do not count, as they do not act upon it; nor those who are gone."""
+def test_whether_anybody_would_be_told(center):
+    """By name, by sender, by both, of everything; those who are gone do not count."""
     sender, other = object(), object()
     by_name, by_both, by_sender, of_all = Observer(), Observer(), Observer(), Observer()
-    center.add_observer(of_all)
-    center.add_observer(by_sender, sender=sender)
     assert not center.is_observed("TestA", sender)
     center.add_observer(by_both, "TestA", sender)
     assert center.is_observed("TestA", sender) and not center.is_observed("TestA", other)
     center.remove_observer(by_both, "TestA", sender)
-    center.add_observer(by_name, "TestA")
-    assert center.is_observed("TestA", other) and not center.is_observed("TestB", sender)
-    center.remove_observer(by_name, "TestA")
+    center.add_observer(by_sender, sender=sender)
+    assert center.is_observed("TestB", sender) and not center.is_observed("TestB", other)
     center.add_observer(ObserverWeakrefProxy(by_name), "TestA")
-    assert center.is_observed("TestA", other)
+    assert center.is_observed("TestA", other) and not center.is_observed("TestB", other)
     del by_name
     gc.collect()
     assert not center.is_observed("TestA", other)
+    center.add_observer(of_all)
+    assert center.is_observed("TestB", other)
 
 
 def test_observers_by_name_sender_both_and_neither(center):

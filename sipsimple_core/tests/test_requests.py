@@ -125,9 +125,11 @@ def test_a_message_arrives(network: MemoryNetwork, alice: UserAgent, bob: UserAg
 
 def test_a_message_that_nobody_would_read_is_refused(network: MemoryNetwork, alice: UserAgent, bob: UserAgent) -> None:
     """RFC 3428 7: a 200 would say that it was received."""
+    bob.run(lambda: NotificationCenter().remove_observer(bob.recorder))
     name, data = message_outcome(network, alice, message_of(alice, bob))
     assert (name, data.code, data.originator) == ("SIPMessageDidFail", 405, "remote")
     assert "MESSAGE" not in data.headers.get("Allow")
+    bob.run(lambda: NotificationCenter().add_observer(bob.recorder))
 
 
 def test_a_message_in_an_unknown_encoding_is_refused(network: MemoryNetwork, alice: UserAgent, bob: UserAgent) -> None:

@@ -2,8 +2,8 @@
 
 The application names the methods that it serves (`Engine.add_method`); each such request, inside a dialog or not,
 becomes an `IncomingRequest` that it answers. A MESSAGE, unless its method was named so, is told by
-`SIPEngineGotMessage` and answered here: 200 if somebody observes that notification by its name, 405 otherwise, so that
-no sender takes for delivered what nobody has read.
+`SIPEngineGotMessage` and answered here: 200 if anybody observes that notification, 405 otherwise, so that no sender
+takes for delivered what nobody has read.
 """
 
 from __future__ import annotations

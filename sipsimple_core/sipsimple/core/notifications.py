@@ -211,7 +211,7 @@ _RECEIVED = {
 declare_notification(
     "SIPEngineGotMessage",
     "Engine",
-    "A MESSAGE came in. It is answered with 200, but with 405 when nobody observes this notification by its name.",
+    "A MESSAGE came in. It is answered with 200, but with 405 when nobody observes this notification.",
     peer_address=field("Hop", "where it came from"),
     **_RECEIVED,
 )

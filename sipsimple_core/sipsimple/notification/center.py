@@ -154,13 +154,15 @@ class NotificationCenter(metaclass=Singleton):
             return True
 
     def is_observed(self, name: str, sender: object) -> bool:
-        """Whether somebody asked, by its name, for a notification that `sender` posts.
-
-        Those who observe everything, to log or to trace, do not count.
-        """
+        """Whether anybody would be told of a notification of that name from that sender."""
         with self._lock:
             self._bury()
-            return bool(self._by_name.get(name) or self._by_both.get((name, id(sender))))
+            return bool(
+                self._by_name.get(name)
+                or self._by_both.get((name, id(sender)))
+                or self._by_sender.get(id(sender))
+                or self._of_all
+            )
 
     def post_notification(self, name: str, sender: typing.Any = None, data: NotificationData | None = None) -> None:
         """Tell the observers; `data` gets a `timestamp` if it has none.
