@@ -102,6 +102,11 @@ class TestParsing:
         uri = FrozenSIPURI.parse("sip:a@b?Route=%3Csip:x%3E&route=%3Csip:y%3E")
         assert dict(uri.headers) == {"route": "%3Csip:x%3E%2C%3Csip:y%3E"}
 
+    def test_names_whose_octets_are_no_utf8_are_told_apart(self):
+        text = "sip:a@b;%80;%81=x?%fe=1&%ff=2"
+        uri = FrozenSIPURI.parse(text)
+        assert len(uri.parameters) == len(uri.headers) == 2 and str(uri) == text
+
     def test_too_many_parameters(self):
         with pytest.raises(SIPParseError):
             FrozenSIPURI.parse("sip:a@b" + "".join(f";p{n}" for n in range(1000)))
