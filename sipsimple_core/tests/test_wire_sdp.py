@@ -298,4 +298,6 @@ class TestProperties:
 def test_a_bandwidth_with_strange_white_space_is_refused():
     """RFC 8866 5.8: only digits; what is none is a parse error like any other."""
     with pytest.raises(SIPParseError):
-        FrozenSDPSession.parse(FULL.replace(b"b=AS:", b"b=AS:\x1d", 1) if b"b=AS:" in FULL else b"v=0\r\nb=AS:6\x1d\r\n")
+        FrozenSDPSession.parse(
+            FULL.replace(b"b=AS:", b"b=AS:\x1d", 1) if b"b=AS:" in FULL else b"v=0\r\nb=AS:6\x1d\r\n"
+        )
