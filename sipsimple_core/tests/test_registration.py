@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,11 +20,12 @@ from sipsimple.core import (
     Registration,
     RouteHeader,
 )
+from sipsimple.core.protocol.dialog import hop_towards
+from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.protocol.outgoing_request import Destination
+from sipsimple.core.reporting import route_of
 from sipsimple.notification import NotificationData
-from sipsimple.testing import MemoryNetwork, UserAgent
-from sipsimple.testing.digest_guard import DigestGuard
-from sipsimple.testing.registrar import Registrar
-from sipsimple.testing.sip_server import SIPServer
+from sipsimple.testing import DigestGuard, MemoryNetwork, Registrar, SIPServer, UserAgent
 
 ADDRESS = "sip:alice@example.com"
 
@@ -168,6 +172,33 @@ def test_the_engine_is_needed(network: MemoryNetwork, server: SIPServer, alices:
         alice.register()
     with pytest.raises(EngineError):
         alice.agent.run(alice.registration.end)
+
+
+def test_a_route_over_tls_is_told_with_the_name_that_was_proven() -> None:
+    """RFC 5922 7.3: what is told may be used again as a route."""
+    named = Destination(Hop("tls", "2001:db8::1", 5061, "sip.example.com"), RouteHeader("sip:x;lr").frozen())
+    assert str(route_of(named).uri) == "sip:sip.example.com:5061;transport=tls;lr;maddr=[2001:db8::1]"
+    assert hop_towards(route_of(named).uri) == named.hop
+    assert str(route_of(Destination(Hop("udp", "10.0.0.1", 5060))).uri) == "sip:10.0.0.1:5060;transport=udp;lr"
+
+
+def test_the_registrar_of_a_process_of_its_own() -> None:
+    """It prints its port, serves it, and ends with its standard input."""
+    command = [sys.executable, "-m", "sipsimple.testing.registrar", "alice=secret"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        port = int(process.stdout.readline())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(10)
+            lines = [
+                "REGISTER sip:example.com SIP/2.0", "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1;rport",
+                "From: <sip:alice@example.com>;tag=1", "To: <sip:alice@example.com>", "Call-ID: 1",
+                "CSeq: 1 REGISTER", "Max-Forwards: 70", "Content-Length: 0",
+            ]  # fmt: skip
+            client.sendto("".join(f"{line}\r\n" for line in [*lines, ""]).encode(), ("127.0.0.1", port))
+            assert client.recv(2000).startswith(b"SIP/2.0 401 ")
+        process.stdin.close()
+        assert process.wait(10) == 0
 
 
 def test_errors_of_use(alices: Callable[..., Registering]) -> None:

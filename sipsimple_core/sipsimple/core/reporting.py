@@ -21,11 +21,17 @@ def post(name: str, sender: object, **data: Any) -> None:
 
 
 def route_of(destination: Destination) -> FrozenRouteHeader:
-    """The route that leads to a destination, also where the request itself needs none."""
-    if destination.route is not None:
+    """The route that leads to a destination, also where the request itself needs none.
+
+    Over TLS its host is the name that is proven there and `maddr` the address, so that it may be used again.
+    """
+    transport, host, port, name = destination.hop
+    if name is None and destination.route is not None:
         return destination.route
-    transport, host, port = destination.hop[:3]
-    return FrozenRouteHeader(FrozenSIPURI(host, port=port, parameters={"transport": transport, "lr": None}))
+    parameters: dict[str, str | None] = {"transport": transport, "lr": None}
+    if name is not None:
+        parameters["maddr"] = f"[{host}]" if ":" in host else host
+    return FrozenRouteHeader(FrozenSIPURI(name or host, port=port, parameters=parameters))
 
 
 def failure_data(failure: RequestFailure) -> dict[str, Any]:

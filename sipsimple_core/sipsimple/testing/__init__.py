@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sipsimple.testing.agent import UserAgent as UserAgent
+    from sipsimple.testing.digest_guard import DigestGuard as DigestGuard
     from sipsimple.testing.network import MemoryNetwork as MemoryNetwork
     from sipsimple.testing.recorder import NotificationRecorder as NotificationRecorder
+    from sipsimple.testing.registrar import Registrar as Registrar
+    from sipsimple.testing.sip_server import SIPServer as SIPServer
 
-MODULES = {"MemoryNetwork": "network", "NotificationRecorder": "recorder", "UserAgent": "agent"}
+MODULES = {
+    "DigestGuard": "digest_guard",
+    "MemoryNetwork": "network",
+    "NotificationRecorder": "recorder",
+    "Registrar": "registrar",
+    "SIPServer": "sip_server",
+    "UserAgent": "agent",
+}
 
-__all__ = ["MemoryNetwork", "NotificationRecorder", "UserAgent"]
+__all__ = ["DigestGuard", "MemoryNetwork", "NotificationRecorder", "Registrar", "SIPServer", "UserAgent"]
 
 
 def __getattr__(name: str) -> Any:
