@@ -16,6 +16,7 @@ from sipsimple.core.protocol.dialog import Dialog, DialogId, new_tag
 from sipsimple.core.protocol.invite_usage import InviteUsage
 from sipsimple.core.wire.headers import BaseHeader
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
+from sipsimple.core.wire.validation import refuse_accept, refuse_extensions
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.hop import Hop
@@ -106,6 +107,8 @@ class UserAgentCore:
         self.events: Sequence[str] = ()
         #: What the Allow header says, in order.
         self.methods = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]
+        #: The option tags of the extensions that a request may require (RFC 3261 20.32), in lower case.
+        self.extensions: list[str] = []
 
     @property
     def dialogs(self) -> int:
@@ -182,6 +185,15 @@ class UserAgentCore:
     ) -> None:
         to_header, from_header = request.to_header, request.from_header
         assert to_header is not None and from_header is not None, "the transaction layer validates requests"
+        if transaction is not None and request.method in self.methods:
+            # 8.2.2.3: what it requires and we are not able to do
+            refusal = refuse_extensions(request, self.extensions)
+            if refusal is None and request.method == "INVITE":
+                refusal = refuse_accept(request)
+            if refusal is not None:
+                response = make_response(request, refusal.code, refusal.reason, new_tag(), refusal.headers)
+                transaction.respond(response, now)
+                return
         if to_header.tag:
             dialog_id = DialogId(request.call_id or "", to_header.tag, from_header.tag or "")
             self._receive_in_dialog(dialog_id, request, transaction, source, now)
