@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sipsimple.core import notifications as _notifications  # noqa: F401
-from sipsimple.core.protocol.dialog import hop_towards
+from sipsimple.core.destinations import destinations_of
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.invite_events import InvalidStateError, SDPUpdate, StateChange
 from sipsimple.core.protocol.invite_states import InviteState
@@ -141,9 +141,7 @@ class Invitation:
             raise InvalidStateError(f"send_invite in state {self.state}; allowed in a new invitation only")
         route = FrozenRouteHeader.new(route_header)
         uri = FrozenSIPURI.new(request_uri)
-        hop = hop_towards(FrozenSIPURI.new(route.uri))
-        if hop is None:
-            raise ValueError(f"the route {route.uri} names no IP address")
+        [destination] = destinations_of(route, uri)
         self.direction = "outgoing"
         self.request_uri, self.route_header = uri, route
         self.to_header = FrozenToHeader.new(to_header)
@@ -151,10 +149,10 @@ class Invitation:
         usage = self._usage = InviteUsage(self._engine.core, self)
         self.from_header = usage.tagged(FrozenFromHeader.new(from_header))
         self.call_id = usage.call_id
-        # RFC 3261 8.1.1.1: a route that the Request-URI itself names needs no Route header
-        routes = [] if hop_towards(uri) == hop else [route]
+        routes = [] if destination.route is None else [destination.route]
         usage.send_invite(
-            uri, self.from_header, self.to_header, routes, self.contact_header, sdp, hop, _fields(extra_headers), timeout,
+            uri, self.from_header, self.to_header, routes, self.contact_header, sdp, destination.hop,
+            _fields(extra_headers), timeout,
             credentials, now=self._engine.now(),
         )  # fmt: skip
 
@@ -240,7 +238,12 @@ class Invitation:
         if self.remote_user_agent is None:
             self.remote_user_agent = message.user_agent
         usage = self._usage
-        if self.direction == "outgoing" and change.state is InviteState.CONNECTING and usage is not None and usage.dialog:
+        if (
+            self.direction == "outgoing"
+            and change.state is InviteState.CONNECTING
+            and usage is not None
+            and usage.dialog
+        ):
             self.to_header = FrozenToHeader.new(message.to_header)
             self.remote_contact_header = FrozenContactHeader(usage.dialog.remote_target)
 

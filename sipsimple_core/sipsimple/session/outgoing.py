@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sipsimple.core import ContactHeader, FromHeader, RouteHeader, SubjectHeader
+from sipsimple.account.server_name import server_name
+from sipsimple.core import ContactHeader, FromHeader, SubjectHeader
+from sipsimple.core.destinations import route_header_to
 from sipsimple.core.engine import EngineError
 from sipsimple.core.invitation import Invitation
 from sipsimple.session.description import offer_session
@@ -106,13 +108,11 @@ class Inviting(SetupPhase):
         session = self.session
         account, settings = session.account, session._settings
         address = session._realm.local_ip_towards(route.address)
-        proxy = route.get_uri()
-        proxy.parameters["lr"] = None  # RFC 3261 8.1.2: the outbound proxy is a loose router
         invitation.send_invite(
             self._to_header.uri,
             FromHeader(account.uri, account.display_name),
             self._to_header,
-            RouteHeader(proxy),
+            route_header_to(route, server_name(account)),
             # RFC 4579 5.1: isfocus tells that the Contact is a conference
             ContactHeader(account.contact[route], parameters={"isfocus": None} if self._is_focus else None),
             offer_session(address, settings.user_agent, lines),

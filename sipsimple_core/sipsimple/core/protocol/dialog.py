@@ -45,6 +45,12 @@ def new_call_id() -> str:
     return secrets.token_hex(16)
 
 
+def number_of(message: SIPRequest | SIPResponse) -> int:
+    """The CSeq number of a message that was found valid."""
+    cseq = message.cseq
+    return 0 if cseq is None else cseq.number
+
+
 class DialogId(NamedTuple):
     """RFC 3261 12: what tells dialogs apart."""
 
@@ -101,7 +107,8 @@ class Dialog:
     ) -> Dialog:
         """The caller's dialog (12.1.2), made by a 101–299 response with a To tag.
 
-        A 2xx owes a Contact; without one the dialog leads to the Request-URI, so that it can be acknowledged and ended.
+        A 2xx owes a Contact that is a SIP URI; without one the dialog leads to the Request-URI, so that it can be
+        acknowledged and ended.
         """
         target = _target(response) or FrozenSIPURI.new(request.request_uri)
         route_set = route_set_of(reversed(response.record_route))
@@ -158,9 +165,19 @@ class Dialog:
         fields += headers
         return SIPRequest(method, uri, fields, body)
 
+    @property
+    def local_host(self) -> str:
+        """The host of our Contact: where the remote party reaches us."""
+        uri = self.contact.uri
+        return uri.host if isinstance(uri, BaseSIPURI) else self.hop.host
+
     def next_hop(self) -> Hop:
         """Where our next request goes (12.2.1.1, 8.1.2): the first route, else the remote target."""
-        return hop_towards(self.route_set[0].uri if self.route_set else self.remote_target) or self.hop
+        hop = hop_towards(self.route_set[0].uri if self.route_set else self.remote_target)
+        if hop is None or (hop.name is None and hop[:3] == self.hop[:3]):
+            # the address of who we have been talking to all the time: it has proven its name (RFC 5922 7.3)
+            return self.hop
+        return hop
 
     def receive_request(self, request: SIPRequest) -> bool:
         """Takes note of a request of the remote party; False when its CSeq is out of order (12.2.2: answer 500)."""
@@ -196,12 +213,15 @@ def _target(message: SIPRequest | SIPResponse) -> FrozenSIPURI | None:
     return FrozenSIPURI.new(uri) if isinstance(uri, BaseSIPURI) else None
 
 
-def hop_towards(uri: FrozenSIPURI) -> Hop | None:
-    """The hop that a URI names by itself; None where its host is a name, which takes a resolver to follow."""
+def hop_towards(uri: BaseSIPURI) -> Hop | None:
+    """The hop that a URI names by itself; None where its host is a name, which takes a resolver to follow.
+
+    With `maddr` it may be both, the address there and the name in the host: over TLS the one to prove (RFC 5922 7.3).
+    """
     host = uri.parameters.get("maddr") or uri.host
     try:
         address = str(ip_address(host.strip("[]")))
     except ValueError:
         return None
     transport = "tls" if uri.secure else (uri.transport or "udp").lower()
-    return Hop(transport, address, uri.port or (5061 if transport == "tls" else 5060))
+    return Hop(transport, address, uri.port or (5061 if transport == "tls" else 5060)).named(uri.host)

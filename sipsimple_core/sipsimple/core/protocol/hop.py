@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import NamedTuple
 
 __all__ = ["Hop", "UnreachableError"]
@@ -38,7 +39,10 @@ class Hop(NamedTuple):
         """The same hop with another name to prove; other transports than TLS prove none."""
         if self.transport != "tls" or not name:
             return self
-        name = name.lower().rstrip(".")
+        try:
+            name = str(ip_address(name.strip("[]")))
+        except ValueError:
+            name = name.lower().rstrip(".")
         return Hop("tls", self.host, self.port, None if name == self.host else name)
 
     def __str__(self) -> str:
