@@ -334,6 +334,7 @@ def test_bad_arguments(stage: Stage) -> None:
     for arguments, wrong in [
         ((200,), ValueError), ((700,), ValueError), (('486',), TypeError), ((True,), TypeError),
         ((486, b'Busy'), TypeError), ((486, 'Busy\r\nX: y'), ValueError),
+        ((486, '\udc80'), ValueError),
     ]:  # fmt: skip
         with pytest.raises(wrong):
             call.session.reject(*arguments)

@@ -127,6 +127,20 @@ def test_a_stream_is_in_one_session(stage: Stage) -> None:
     assert second.state == "outgoing"
 
 
+def test_who_is_called_by_an_address_from_elsewhere(stage: Stage) -> None:
+    """SES-019: the remote identity of an earlier session, or a link, is fit for a first request (RFC 3261 8.1.1.2,
+    19.1.1): without its tag, a method, and headers; what was given is left as it is."""
+    given = ToHeader("sip:bob@example.com;method=BYE;transport=tcp?Subject=x", "Bob", {"tag": "old", "other": "1"})
+    text = str(given)
+    session = Session(stage.account)
+    session.connect(given, [ROUTE], [stage.stream()])
+    expected = ToHeader("sip:bob@example.com;transport=tcp", "Bob", {"other": "1"})
+    assert session.remote_identity == FrozenToHeader.new(expected)
+    assert str(last(stage).to_header) == str(expected)
+    assert str(last(stage).request_uri) == "sip:bob@example.com;transport=tcp"
+    assert str(given) == text
+
+
 def test_on_hold_is_that_of_the_streams(stage: Stage) -> None:
     """SES-065: on_hold tells whether either party holds a stream."""
     first, second = stage.stream("a"), stage.stream("b")
@@ -674,6 +688,7 @@ def test_bad_arguments(stage: Stage) -> None:
     stream = stage.stream()
     for to_header, routes, streams, arguments, error in [
         ("sip:bob@example.com", [ROUTE], [stream], {}, TypeError),
+        (ToHeader("tel:+1234"), [ROUTE], [stream], {}, ValueError),
         (BOB, [], [stream], {}, ValueError),
         (BOB, ["10.0.0.2"], [stream], {}, TypeError),
         (BOB, ROUTE, [stream], {}, TypeError),
@@ -682,6 +697,7 @@ def test_bad_arguments(stage: Stage) -> None:
         (BOB, [ROUTE], [object()], {}, TypeError),
         (BOB, [ROUTE], [stream], {"subject": b"Lunch"}, TypeError),
         (BOB, [ROUTE], [stream], {"subject": "Lunch\r\nRoute: <sip:evil>"}, ValueError),
+        (BOB, [ROUTE], [stream], {"subject": "Lunch \ud83c"}, ValueError),
     ]:
         with pytest.raises(error):
             session.connect(to_header, routes, streams, **arguments)  # type: ignore[arg-type]

@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sipsimple.core import BaseSIPURI, BaseToHeader, ToHeader
 from sipsimple.streams import IMediaStream
 from sipsimple.util import Route
 
-__all__ = ["checked_code", "checked_routes", "checked_streams", "checked_text"]
+__all__ = ["checked_code", "checked_recipient", "checked_routes", "checked_streams", "checked_text"]
+
+
+def checked_recipient(to_header: BaseToHeader) -> ToHeader:
+    """The To header of who is called, fit for a request that no dialog is there for.
+
+    It may come from elsewhere: the `remote_identity` of an earlier session has a tag, a link in a web page may have
+    headers to be sent or a method. RFC 3261 8.1.1.2: no tag; 19.1.1, table 1: neither of the others.
+    """
+    if not isinstance(to_header, BaseToHeader):
+        raise TypeError(f"to_header is a ToHeader, not {type(to_header).__name__}")
+    to_header = ToHeader.new(to_header)
+    uri = to_header.uri
+    if not isinstance(uri, BaseSIPURI):
+        raise ValueError(f"only a SIP URI can be called, not {uri}")
+    to_header.parameters.pop("tag", None)
+    uri.parameters.pop("method", None)
+    uri.headers.clear()
+    return to_header
 
 
 def checked_streams(streams: Iterable[Any]) -> list[Any]:
@@ -52,4 +71,8 @@ def checked_text(what: str, text: str | None) -> str | None:
         raise TypeError(f"{what} is a str, not {type(text).__name__}")
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError(f"{what} contains a control character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} contains half of a surrogate pair") from None
     return text

@@ -14,11 +14,17 @@ from typing import Any
 from zope.interface import implementer
 
 from sipsimple.configuration.settings import SIPSimpleSettings
-from sipsimple.core import BaseFromHeader, BaseToHeader, FrozenFromHeader, FrozenToHeader, ToHeader
+from sipsimple.core import BaseFromHeader, BaseToHeader, FrozenFromHeader, FrozenToHeader
 from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
 from sipsimple.realm import current_realm
 from sipsimple.session import notifications as _notifications  # noqa: F401
-from sipsimple.session.arguments import checked_code, checked_routes, checked_streams, checked_text
+from sipsimple.session.arguments import (
+    checked_code,
+    checked_recipient,
+    checked_routes,
+    checked_streams,
+    checked_text,
+)
 from sipsimple.session.ending import Ending
 from sipsimple.session.errors import IllegalStateError
 from sipsimple.session.incoming import Ringing
@@ -108,17 +114,15 @@ class Session:
 
         Raises IllegalStateError also when the application is being stopped, or was.
         """
-        if not isinstance(to_header, BaseToHeader):
-            raise TypeError(f"to_header is a ToHeader, not {type(to_header).__name__}")
+        recipient = checked_recipient(to_header)
         routes = checked_routes(routes)
         streams = checked_streams(streams)
         subject = checked_text("subject", subject)
-        to_header = ToHeader.new(to_header)
         realm = self._realm
         if realm.reactor is None:
             raise RuntimeError("there is no reactor: SIPApplication.start() comes first")
         account = self.account
-        identities = FrozenFromHeader(account.uri, account.display_name), FrozenToHeader.new(to_header)
+        identities = FrozenFromHeader(account.uri, account.display_name), FrozenToHeader.new(recipient)
         with self._lock:
             self._expect(Event.CONNECT)
             self._registry.add(self, streams)
@@ -129,7 +133,7 @@ class Session:
             self._proposed_streams = streams
             self._transport = routes[0].transport
             self._identities = identities
-        self._mailbox.put(self._enter, Offering(self, to_header, routes, bool(is_focus)))
+        self._mailbox.put(self._enter, Offering(self, recipient, routes, bool(is_focus)))
 
     def send_ring_indication(self) -> None:
         """Tell the caller that it rings here (180); only in the state `incoming` (SES-024)."""
