@@ -11,6 +11,9 @@ from pathlib import Path
 import sipsimple
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from state_diagrams import state_diagrams  # noqa: E402
 
 INTRODUCTION = """# Notifications
 
@@ -53,7 +56,7 @@ def notifications() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"notifications.md": notifications}
+PAGES = {"notifications.md": notifications, "states.md": state_diagrams}
 
 
 def main() -> int:
