@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -221,6 +222,12 @@ def test_steps_of_other_invitations_are_no_business_of_the_managers(stage: Stage
     outgoing.ring()
     outgoing.refuse(486)
     assert stage.recorder.names() == ["SIPInvitationChangedState"] * 2
+
+
+def test_it_is_made_without_arguments() -> None:
+    """SES-001, SES-002: and it is the same one each time."""
+    assert SessionManager() is SessionManager()
+    assert list(signature(SessionManager.__init__).parameters) == ["self"]
 
 
 # Starting and stopping

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from zope.interface import implementer
 
 from sipsimple.core import SIPURI, FrozenFromHeader, FrozenToHeader, SDPMediaStream, SDPSession, ToHeader
+from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.session import IllegalStateError, Session, SessionManager, ending, media, starting
+from sipsimple.streams import IMediaStream
 from sipsimple.testing.scripted import ScriptedInvitation, ScriptedStream, Stage
 from sipsimple.util import Null, Route
 
@@ -91,6 +94,8 @@ def test_the_attributes_of_a_call(stage: Stage) -> None:
     assert SessionManager().sessions == [session]
     last(stage).accept(user_agent="bob 1.0")
     assert (session.state, session.proposed_streams, session.streams) == ("connected", None, [stream])
+    session.streams.clear()
+    assert session.streams == [stream], "it is a copy"
     assert session.remote_user_agent == "bob 1.0"
     assert session.start_time is not None and session.start_time.tzinfo is not None and session.stop_time is None
     assert session.start_time == stage.recorder.assert_one("SIPSessionDidStart").data.timestamp
@@ -101,6 +106,85 @@ def test_the_attributes_of_a_call(stage: Stage) -> None:
     assert session.stop_time is not None and session.stop_time >= session.start_time
     assert session.remote_user_agent == "bob 1.0"
     assert SessionManager().sessions == []
+
+
+def test_the_attributes_of_a_call_that_fails(stage: Stage) -> None:
+    """SES-063, SES-064, SES-067 to SES-070: it never started, and stopped when that was told."""
+    session = call(stage)
+    last(stage).refuse(486)
+    assert session.start_time is None
+    assert session.stop_time == stage.recorder.assert_one("SIPSessionDidFail").data.timestamp
+    assert (session.proposed_streams, session.streams) == (None, [])
+    assert session.local_identity is None and session.remote_identity is None
+
+
+def test_the_attributes_of_a_call_that_is_not_out_yet(stage: Stage) -> None:
+    """SES-062, SES-068: transport and identities are those that the call is about to be made with."""
+    session = Session(stage.account)
+    session.connect(BOB, [TCP_ROUTE, ROUTE], [stage.stream(initialize_does="wait")])
+    assert stage.invitations == []
+    assert session.transport == "tcp"
+    assert session.remote_identity == FrozenToHeader.new(BOB)
+
+
+@implementer(IMediaStream)
+class BareStream:
+    """What IMediaStream has, and nothing else: there is no room for anything more."""
+
+    __slots__ = ()
+
+    type = "bare"
+    priority = 0
+    hold_supported = on_hold = on_hold_by_local = on_hold_by_remote = False
+
+    def __init__(self, account: Any) -> None:
+        pass
+
+    @classmethod
+    def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> BareStream:
+        return cls(account)
+
+    def get_local_media(self, for_offer: bool, remote_sdp: Any = None, stream_index: int = 0) -> SDPMediaStream:
+        return SDPMediaStream("bare", 9, "TCP/BARE", formats=["*"])
+
+    def initialize(self, session: Any, direction: str) -> None:
+        NotificationCenter().post_notification("MediaStreamDidInitialize", self)
+
+    def start(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
+        NotificationCenter().post_notification("MediaStreamDidStart", self)
+
+    def validate_update(self, remote_sdp: Any, stream_index: int) -> bool:
+        return True
+
+    def update(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
+        pass
+
+    def hold(self) -> None:
+        pass
+
+    def unhold(self) -> None:
+        pass
+
+    def deactivate(self) -> None:
+        pass
+
+    def end(self) -> None:
+        NotificationCenter().post_notification("MediaStreamWillEnd", self)
+        NotificationCenter().post_notification("MediaStreamDidEnd", self, NotificationData(error=None))
+
+
+def test_any_stream_will_do(stage: Stage) -> None:
+    """SES-010, STR-004: a session asks nothing of a stream but what IMediaStream has, and leaves nothing in it."""
+    assert {name for name in vars(BareStream) if not name.startswith("_")} == {
+        name for name in IMediaStream.names(all=True) if not name.startswith("_")
+    }
+    streams = [BareStream(stage.account), BareStream(stage.account)]
+    session = Session(stage.account)
+    session.connect(BOB, [ROUTE], streams)
+    last(stage).accept()
+    assert (session.state, session.streams, session.on_hold) == ("connected", streams, False)
+    session.end()
+    assert session.state == "terminated"
 
 
 def test_sessions_is_a_copy(stage: Stage) -> None:
@@ -220,6 +304,14 @@ def test_the_invite(stage: Stage) -> None:
     assert offer.id > 3_900_000_000, "the time in NTP format"
     assert offer.name.startswith("sipsimple")
     assert session.state == "outgoing"
+
+
+def test_the_credentials(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SES-060: those of the account answer the challenges to the session's requests."""
+    credentials = object()
+    monkeypatch.setattr(stage.account, "credentials", credentials)
+    call(stage)
+    assert last(stage).arguments["credentials"] is credentials
 
 
 def test_a_focus_with_a_subject(stage: Stage) -> None:
