@@ -21,8 +21,8 @@ EVICTION_IDLE = 60.0
 EVICTION_INTERVAL = 1.0
 #: Octets that wait for a connection to open, or for a peer that reads slowly; with more it is closed.
 MAX_BACKLOG = 1_048_576
-#: To open a connection; less than timer B and F, so that there is time for another hop.
-CONNECT_TIMEOUT = 10.0
+#: To open a connection: time for three attempts of TCP (RFC 6298 2), and less than timers B and F leave for other hops.
+CONNECT_TIMEOUT = 6.0
 #: From the connection to the end of the TLS handshake.
 HANDSHAKE_TIMEOUT = 10.0
 #: Without anything sent or received.
