@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,20 +46,20 @@ def free_port() -> int:
 
 @contextmanager
 def uas(kind: str):  # type: ignore[no-untyped-def]
-    """A user agent in a process of its own; its port."""
+    """A user agent in a process of its own; its port, and the process."""
     port = free_port()
     child = subprocess.Popen([sys.executable, str(HERE / "uas.py"), kind, str(port)], stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
         assert child.stdout.readline().strip() == "ready"
-        yield port
+        yield port, child
     finally:
         child.kill()
         child.wait()
 
 
-def load(steps: str, port: int, calls: int) -> tuple[float, int]:
-    """Has sipp make so many calls as fast as the other side takes them: calls a second, and how many failed."""
+def load(steps: str, port: int, calls: int, rate: int = 10_000) -> tuple[float, int]:
+    """Has sipp make so many calls, at most `rate` a second: how many a second they were, and how many failed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "load.xml").write_text(steps, encoding="utf-8")
@@ -74,7 +77,7 @@ def load(steps: str, port: int, calls: int) -> tuple[float, int]:
                 "-l",
                 str(WINDOW),
             ),
-            *("-r", "10000", "-nostdin", "-timeout", "60", "-trace_stat", "-stf", "stat.csv", "-fd", "1"),
+            *("-r", str(rate), "-nostdin", "-timeout", "60", "-trace_stat", "-stf", "stat.csv", "-fd", "1"),
             f"127.0.0.1:{port}",
         ]
         subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
@@ -87,12 +90,27 @@ def rate(kind: str, steps: str, calls: int) -> tuple[float, int]:
     """The median of several rounds, and all failures."""
     rates, failures = [], 0
     for _ in range(ROUNDS):
-        with uas(kind) as port:
+        with uas(kind) as (port, _):
             load(steps, port, calls // 10)
             result, failed = load(steps, port, calls)
             rates.append(result)
             failures += failed
     return median(rates), failures
+
+
+def stall(calls_a_second: float) -> float:
+    """The 99th percentile of the delay of our event loop over 5 seconds of so many calls a second, in ms."""
+    with uas("ours") as (port, child):
+        load(CALL, port, 500)
+        child.send_signal(signal.SIGUSR1)  # what was before does not count
+        child.stdout.readline()
+        if calls_a_second:
+            load(CALL, port, int(5 * calls_a_second), int(calls_a_second))
+        else:
+            time.sleep(5)
+        child.send_signal(signal.SIGUSR1)
+        result: float = 1000 * json.loads(child.stdout.readline())["stall"]
+        return result
 
 
 def main() -> int:
@@ -120,6 +138,13 @@ def main() -> int:
         limit=("sippy", sippy) if peers else None,
     )
     figures.add("calls failed", failed, "", at_most=0)
+    figures.add(
+        "stall of the event loop at half of that, p99",
+        stall(calls / 2),
+        "ms",
+        at_most=5,
+        limit=("without load", stall(0)),
+    )
     figures.show()
     return 1 if figures.missed else 0
 

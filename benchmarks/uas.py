@@ -1,11 +1,17 @@
-"""User agents that answer every OPTIONS and every call, for sipp to call: `uas.py ours|sippy PORT`."""
+"""User agents that answer every OPTIONS and every call, for sipp to call: `uas.py ours|sippy PORT`.
+
+Ours prints the 99th percentile of the delay of its event loop, in seconds, when it gets SIGUSR1.
+"""
 
 from __future__ import annotations
 
+import json
+import signal
 import sys
 from typing import Any
 
 ADDRESS = "127.0.0.1"
+TICK = 0.01
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=audio 6000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
@@ -27,6 +33,21 @@ def ours(port: int) -> None:
             if notification.data.state == "incoming":
                 notification.sender.send_response(200, sdp=answer)
 
+    delays: list[float] = []
+
+    def tick(due: float) -> None:
+        """How late a call comes that was due every 10 ms: what a stalled event loop does to everything else."""
+        now = reactor.seconds()  # type: ignore[attr-defined]
+        delays.append(now - due)
+        reactor.callLater(TICK, tick, now + TICK)  # type: ignore[attr-defined]
+
+    def tell(*arguments: object) -> None:
+        delays.sort()
+        print(json.dumps({"stall": delays[int(0.99 * len(delays))]}), flush=True)
+        delays.clear()
+
+    signal.signal(signal.SIGUSR1, tell)
+    reactor.callLater(TICK, tick, reactor.seconds() + TICK)  # type: ignore[attr-defined]
     current_realm().reactor = reactor
     NotificationCenter().add_observer(Answer(), name="SIPInvitationChangedState")
     Engine().start(ip_address=ADDRESS, udp_port=port)
