@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -286,6 +286,7 @@ def test_size_that_the_peer_takes() -> None:
         (("x",), {"required": ["a b"]}, ValueError),
         (("x",), {"additional_headers": ["X: y"]}, TypeError),
         (("x",), {"timestamp": "now"}, TypeError),
+        (("x",), {"timestamp": datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))}, ValueError),
     ],
 )
 @pytest.mark.parametrize("running", [False, True])

@@ -52,7 +52,7 @@ class OutgoingText:
             self.octets, self.full_type = bytes(content), self.content_type.full
         else:
             raise TypeError(f"content must be str or bytes, not {type(content).__name__}")
-        self.timestamp = timestamp
+        self.timestamp = None if timestamp is None else _in_utc(timestamp)
         self.is_plain = (
             recipients is None
             and courtesy_recipients is None
@@ -60,8 +60,6 @@ class OutgoingText:
             and required is None
             and additional_headers is None
         )
-        if timestamp is not None and not isinstance(timestamp, datetime):
-            raise TypeError(f"timestamp must be a datetime, not {type(timestamp).__name__}")
         if self.is_plain:
             return
         if subject is not None and not isinstance(subject, str):
@@ -79,6 +77,15 @@ class OutgoingText:
         return print_envelope(
             sender, recipients, self.courtesy_recipients, self.subject, self.required, self.additional_headers
         )
+
+
+def _in_utc(timestamp: datetime) -> datetime:
+    if not isinstance(timestamp, datetime):
+        raise TypeError(f"timestamp must be a datetime, not {type(timestamp).__name__}")
+    try:
+        return timestamp.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"in UTC the timestamp {timestamp} is out of range") from None
 
 
 class Envelope:
