@@ -56,7 +56,7 @@ def request(
 
 def reply(
     code: int, reason: str, *headers: str, tag: str | None = "peer", body: str = "", to_saved: bool = False,
-    **attributes: object,
+    contact: bool = True, **attributes: object,
 ) -> str:  # fmt: skip
     """A response of the peer's to the last request that it got; with `to_saved`, to the one that it saved."""
     to_tag = f";tag={tag}[call_number]" if tag is not None else ""
@@ -65,7 +65,7 @@ def reply(
     else:
         copied = ["[last_Via:]", "[last_Record-Route:]", "[last_From:]", f"[last_To:]{to_tag}", "[last_Call-ID:]"]
         copied.append("[last_CSeq:]")
-    return _send([f"SIP/2.0 {code} {reason}", *copied, CONTACT, *headers], body, **attributes)
+    return _send([f"SIP/2.0 {code} {reason}", *copied, *([CONTACT] if contact else []), *headers], body, **attributes)
 
 
 def expect(what: str | int, optional: bool = False, save: bool = False, **attributes: object) -> str:
