@@ -15,6 +15,10 @@ PIDF = """<?xml version="1.0" encoding="UTF-8"?>
 <presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:alice@test.example">
 <tuple id="t1"><status><basic>{}</basic></status></tuple></presence>"""
 
+DIALOG_INFO = """<?xml version="1.0"?>
+<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="0" state="full" entity="sip:alice@test.example">
+<dialog id="x1" call-id="c1" direction="initiator"><state>{}</state></dialog></dialog-info>"""
+
 SUMMARY = "Messages-Waiting: yes\r\nMessage-Account: sip:alice@test.example\r\nVoice-Message: 2/8 (0/2)\r\n"
 
 
@@ -103,26 +107,36 @@ def test_the_server_restarts_in_between(stack: Stack, kamailio_server: Kamailio)
     stack.recorder.wait_until(lambda: stack.recorder.count("SIPRegistrationDidSucceed", registration) == 2, TIMEOUT)
 
 
-def test_presence_from_publish_to_notify(stack: Stack, kamailio_server: Kamailio) -> None:
+def test_from_publish_to_notify(stack: Stack, kamailio_server: Kamailio) -> None:
     """RFC 3903, RFC 6665: what alice publishes reaches bob; a second state replaces the first."""
     alice, bob = (User(stack, kamailio_server, name, "tcp") for name in USERS)
-    publication = alice.publish("presence", "application/pidf+xml", PIDF.format("open"))
+    publication = alice.publish("dialog", "application/dialog-info+xml", DIALOG_INFO.format("early"))
     stack.recorder.wait_for("SIPPublicationDidSucceed", publication, TIMEOUT)
-    subscription = bob.subscribe(alice, "presence")
+    subscription = bob.subscribe(alice, "dialog")
     stack.recorder.wait_for("SIPSubscriptionDidStart", subscription, TIMEOUT)
 
     def told(state: str) -> bool:
         notifies = stack.recorder.find_all("SIPSubscriptionGotNotify", subscription)
-        return any(f"<basic>{state}</basic>".encode() in notify.data.body for notify in notifies)
+        return any(f"<state>{state}</state>".encode() in notify.data.body for notify in notifies)
 
-    stack.recorder.wait_until(lambda: told("open"), TIMEOUT, "a NOTIFY that says open")
+    stack.recorder.wait_until(lambda: told("early"), TIMEOUT, "a NOTIFY that says early")
     etag = publication.etag
-    stack.run(publication.publish, PIDF.format("closed"), alice.route, 10)
-    stack.recorder.wait_until(lambda: told("closed"), TIMEOUT, "a NOTIFY that says closed")
+    stack.run(publication.publish, DIALOG_INFO.format("confirmed"), alice.route, 10)
+    stack.recorder.wait_until(lambda: told("confirmed"), TIMEOUT, "a NOTIFY that says confirmed")
     assert publication.etag != etag
     for talker, ended in ((subscription, "SIPSubscriptionDidEnd"), (publication, "SIPPublicationDidEnd")):
         stack.run(talker.end, 10)
         stack.recorder.wait_for(ended, talker, TIMEOUT)
+    stack.assert_nothing_left()
+
+
+def test_presence_waits_for_permission(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 6665 4.1.3: without alice's permission bob's subscription is pending, and ends when he wants."""
+    alice, bob = (User(stack, kamailio_server, name, "tcp") for name in USERS)
+    subscription = bob.subscribe(alice, "presence")
+    stack.recorder.wait_for("SIPSubscriptionChangedState", subscription, TIMEOUT, state="pending")
+    stack.run(subscription.end, 10)
+    stack.recorder.wait_for("SIPSubscriptionDidEnd", subscription, TIMEOUT)
     stack.assert_nothing_left()
 
 
@@ -140,15 +154,10 @@ def test_a_lost_entity_tag_is_published_anew(stack: Stack, kamailio_server: Kama
 
 def test_message_summary(stack: Stack, kamailio_server: Kamailio) -> None:
     """RFC 3842: a waiting message reaches the subscriber."""
-    alice, bob = (User(stack, kamailio_server, name, "tcp") for name in USERS)
+    alice = User(stack, kamailio_server, "alice", "tcp")
     subscription = alice.subscribe(alice, "message-summary")
     stack.recorder.wait_for("SIPSubscriptionDidStart", subscription, TIMEOUT)
-    from sipsimple.core import FromHeader, Publication
-
-    publication = stack.run(
-        Publication, FromHeader(alice.uri), "message-summary", "application/simple-message-summary", bob.credentials
-    )
-    stack.run(publication.publish, SUMMARY, bob.route, 10)
+    alice.publish("message-summary", "application/simple-message-summary", SUMMARY)
     stack.recorder.wait_until(
         lambda: any(
             b"Voice-Message: 2/8" in notify.data.body
