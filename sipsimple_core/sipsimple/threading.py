@@ -25,7 +25,13 @@ from sipsimple.realm import Realm, current_realm, replace_default_realm
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-__all__ = ["call_in_sipsimple_thread", "run_in_sipsimple_thread", "run_in_thread", "start_reactor_thread"]
+__all__ = [
+    "call_in_sipsimple_thread",
+    "run_in_sipsimple_thread",
+    "run_in_thread",
+    "runs_our_reactor",
+    "start_reactor_thread",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,6 +70,11 @@ def start_reactor_thread(realm: Realm) -> None:
             atexit.register(_stop_reactor, reactor, _thread)
             running_in = _thread.ident
         realm.set_reactor(sys.modules["twisted.internet.reactor"], running_in)
+
+
+def runs_our_reactor() -> bool:
+    """Whether the calling thread is the one that was started for the reactor."""
+    return threading.current_thread() is _thread
 
 
 def _after_fork() -> None:

@@ -594,6 +594,36 @@ except RuntimeError as error:
     assert "cannot be started again" in lines[2] and lines[2].endswith("False")
 
 
+def test_a_reactor_that_is_stopped() -> None:
+    """APP-015, APP-030: when who runs the reactor stops it, the application is stopped first; nothing is left of it."""
+    output = run_script(
+        PRELUDE
+        + """
+import warnings
+warnings.simplefilter('error')
+from twisted.internet import reactor
+
+configure(0)
+rounds = []
+
+class Conductor:
+    def handle_notification(self, notification):
+        if notification.name == 'SIPApplicationDidStart':
+            rounds.append(1)
+            application.stop() if len(rounds) == 1 else reactor.stop()
+        elif notification.name == 'SIPApplicationDidEnd' and len(rounds) == 1:
+            application.start(storage)
+
+conductor = Conductor()
+recorder.center.add_observer(conductor)
+reactor.callWhenRunning(application.start, storage)
+reactor.run()
+print(recorder.names(), application.running)
+"""
+    )
+    assert output.strip() == f"{ALL * 2} False"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork() -> None:
     """APP-011, APP-016: in a forked process the application does not run, which it says; the parent's goes on. A fork

@@ -34,7 +34,8 @@ class SIPApplication(metaclass=ApplicationType):
         """Load the configuration from `storage` (ISIPSimpleStorage) and start everything (APP-007 to APP-013).
 
         It returns when the configuration is loaded and the reactor runs: in a thread of its own named `sipsimple`,
-        unless one is running in the process already. `SIPApplicationWillStart` and `SIPApplicationDidStart` follow.
+        unless one is running in the process already: when that is stopped, the application is stopped before.
+        `SIPApplicationWillStart` and `SIPApplicationDidStart` follow.
         If the engine can't be started (a port is in use) `SIPEngineDidFail` says why and `SIPApplicationWillEnd` and
         `SIPApplicationDidEnd` follow; then the application can be started again.
 

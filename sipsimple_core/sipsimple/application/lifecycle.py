@@ -23,7 +23,7 @@ from sipsimple.core.engine import EngineError
 from sipsimple.notification import NotificationCenter
 from sipsimple.realm import Singleton, current_realm
 from sipsimple.session import IllegalStateError
-from sipsimple.threading import start_reactor_thread
+from sipsimple.threading import runs_our_reactor, start_reactor_thread
 
 if TYPE_CHECKING:
     from sipsimple.application.application import SIPApplication
@@ -48,6 +48,8 @@ class Lifecycle(metaclass=Singleton):
         self._realm = current_realm()
         self._lock = RLock()  # a signal handler may call stop() in the midst of start()
         self._started: list[Component] = []
+        self._trigger: Any = None
+        self._ended: Deferred[None] | None = None  # fires when the application has ended, while the reactor waits
 
     # Called in any thread
 
@@ -100,6 +102,7 @@ class Lifecycle(metaclass=Singleton):
 
     def _start_up(self) -> None:
         assert self.application is not None
+        self._watch_reactor()
         self._post("SIPApplicationWillStart")
         for component in components(self.application):
             if self.state is not _S.STARTING:
@@ -116,6 +119,21 @@ class Lifecycle(metaclass=Singleton):
                 self._started.append(component)
         if self._move(_E.COMPLETE) is not None:
             self._post("SIPApplicationDidStart")
+
+    def _watch_reactor(self) -> None:
+        """Stop, in bounded time, when a reactor is stopped that is not ours: nothing could be stopped afterwards.
+
+        Ours is stopped as the process exits, which nobody waits for.
+        """
+        add_trigger = getattr(self._realm.reactor, "addSystemEventTrigger", None)
+        if add_trigger is not None and not runs_our_reactor():
+            self._trigger = add_trigger("before", "shutdown", self._realm.run, self._reactor_stops)
+
+    def _reactor_stops(self) -> Deferred[None]:
+        self._trigger = None
+        ended = self._ended = Deferred()
+        self.stop()
+        return ended
 
     def _fail(self) -> None:
         if self._move(_E.FAIL) is not None:
@@ -134,8 +152,14 @@ class Lifecycle(metaclass=Singleton):
                 log.warning("%s did not stop within %g seconds", component.name, component.timeout)
             except Exception:
                 log.exception("%s did not stop well", component.name)
+        trigger, self._trigger = self._trigger, None
+        if trigger is not None:
+            self._realm.reactor.removeSystemEventTrigger(trigger)
         self._move(_E.END)
         self._post("SIPApplicationDidEnd")
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.callback(None)
 
     @staticmethod
     def _log_failure(failure: Failure) -> None:
