@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipsimple.core.protocol.event_headers import wants_no_subscription
+from sipsimple.core.protocol.invite_events import InvalidStateError
 from sipsimple.core.protocol.notifier_states import NotifierState
 from sipsimple.core.protocol.notifier_usage import MAX_EXPIRES, NotifierUsage
 from sipsimple.core.wire.errors import SIPParseError
@@ -102,8 +103,14 @@ class IncomingReferralUsage:
         """
         if self.state is NotifierState.TERMINATED:
             return
-        fragment = encode_sipfrag(code, reason)
-        if code < 200:
-            self.notifier.push(_CONTENT_TYPE, fragment, now=now)
+        if code >= 200:
+            # before `accept` there is nothing that could end this way
+            if self.state is NotifierState.INCOMING:
+                raise InvalidStateError(f"a final status in state {self.state}; accept or reject the referral first")
+            self.end(code, reason, now=now)
         else:
-            self.notifier.end("noresource", _CONTENT_TYPE, fragment, now=now)
+            self.notifier.push(_CONTENT_TYPE, encode_sipfrag(code, reason), now=now)
+
+    def end(self, code: int, reason: str | None = None, *, now: float) -> None:
+        """Ends it, with that status as the last one told; one that waits for an answer is refused with 480."""
+        self.notifier.end("noresource", _CONTENT_TYPE, encode_sipfrag(code, reason), now=now)

@@ -76,8 +76,8 @@ class SubscriptionUsage:
     :param event: the package and id; for a REFER it is `refer` (RFC 3515 3).
     :param expires: seconds to subscribe for, 0 to fetch the state once (4.4.3); None leaves it to the notifier.
 
-    Attributes: `state`, `dialog` (None before there is one), `call_id`, `expires` (seconds asked for; a 423 enlarges
-    them), `refreshes` (False lets it run out).
+    Attributes: `core`, `state`, `dialog` (None before there is one), `call_id`, `expires` (seconds asked for; a 423
+    enlarges them), `refreshes` (False lets it run out).
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class SubscriptionUsage:
         self.dialog: Dialog | None = None
         self.call_id = new_call_id()
         self.refreshes = True
-        self._core = core
+        self.core = core
         self._authenticator = authenticator
         self._times = SubscriptionTimes(core.timers, self._refresh_due, self._expired)
         self._local_tag = new_tag()
@@ -143,7 +143,7 @@ class SubscriptionUsage:
             destinations, content_type, body, None if timeout is None else now + timeout,
         )  # fmt: skip
         self._send_first(now)
-        self._core.expect_dialog(self.call_id, self._local_tag, self)
+        self.core.expect_dialog(self.call_id, self._local_tag, self)
         self._change(SubscriptionEvent.SUBSCRIBE)
 
     def start_in_dialog(self, dialog: Dialog, headers: HeaderList, timeout: float | None = None, *, now: float) -> None:
@@ -156,7 +156,7 @@ class SubscriptionUsage:
         self.call_id, self._local_tag = dialog.id.call_id, dialog.id.local_tag
         self._is_first = True
         self._send(dialog.create_request("REFER", headers), timeout, now)
-        self._core.add_dialog(dialog, self)
+        self.core.add_dialog(dialog, self)
         self._change(SubscriptionEvent.SUBSCRIBE)
 
     def refresh(
@@ -202,7 +202,7 @@ class SubscriptionUsage:
         self._cseq += 1
         request = first.create(self._cseq, self._headers if self._is_referral else self._subscribe_fields(self.expires))
         self._outgoing = OutgoingRequest(
-            request, first.destinations, self._core, self, self._authenticator, timeout=first.time_left(now), now=now
+            request, first.destinations, self.core, self, self._authenticator, timeout=first.time_left(now), now=now
         )
 
     def _subscribe_fields(self, expires: int | None) -> list[tuple[str, str | BaseHeader]]:
@@ -215,7 +215,7 @@ class SubscriptionUsage:
     def _send(self, request: SIPRequest, timeout: float | None, now: float) -> None:
         assert self.dialog is not None
         self._outgoing = OutgoingRequest(
-            request, [self.dialog.next_hop()], self._core, self, self._authenticator, self.dialog, timeout, now=now
+            request, [self.dialog.next_hop()], self.core, self, self._authenticator, self.dialog, timeout, now=now
         )
 
     def _send_again(self, now: float) -> None:
@@ -262,7 +262,7 @@ class SubscriptionUsage:
         if self.dialog is None:
             assert first is not None
             self.dialog = Dialog.from_response(outgoing.request, response, first.contact, outgoing.hop)
-            self._core.add_dialog(self.dialog, self)
+            self.core.add_dialog(self.dialog, self)
         elif first is not None:
             self.dialog.local_cseq = max(self.dialog.local_cseq or 0, outgoing.cseq)
             if tag_of(response.to_header) != self.dialog.id.remote_tag:
@@ -367,7 +367,7 @@ class SubscriptionUsage:
             transaction.respond(make_response(request, 400, f"Bad Request ({error})"), now)
             return
         dialog = self._take_dialog(request, is_new)
-        response = make_response(request, 200, headers=[("Contact", dialog.contact), *self._core.identity_headers()])
+        response = make_response(request, 200, headers=[("Contact", dialog.contact), *self.core.identity_headers()])
         transaction.respond(response, now)
         self._notified(request, state, now)
 
@@ -384,7 +384,7 @@ class SubscriptionUsage:
             assert first is not None
             if suggested is not None:
                 # what a 2xx suggested, before the NOTIFY of another branch made the dialog
-                self._core.remove_dialog(suggested, self)
+                self.core.remove_dialog(suggested, self)
             outgoing = self._outgoing
             if outgoing is not None:
                 dialog = first.dialog_of(request, outgoing.cseq, outgoing.hop)
@@ -392,9 +392,9 @@ class SubscriptionUsage:
                 assert suggested is not None
                 dialog = first.dialog_of(request, suggested.local_cseq, suggested.hop)
             self.dialog = dialog
-            self._core.add_dialog(dialog, self)
+            self.core.add_dialog(dialog, self)
         self._confirmed = True
-        self._core.forget_expected_dialog(self.call_id, self._local_tag)
+        self.core.forget_expected_dialog(self.call_id, self._local_tag)
         return dialog
 
     def _notified(self, request: SIPRequest, state: FrozenSubscriptionStateHeader, now: float) -> None:
@@ -502,8 +502,8 @@ class SubscriptionUsage:
         if self._outgoing is not None:
             self._outgoing.abandon()
             self._outgoing = None
-        self._core.forget_expected_dialog(self.call_id, self._local_tag)
+        self.core.forget_expected_dialog(self.call_id, self._local_tag)
         if self.dialog is not None:
-            self._core.remove_dialog(self.dialog, self)
+            self.core.remove_dialog(self.dialog, self)
         if self.user is not None:
             self.user.subscription_ended(outcome, now)
