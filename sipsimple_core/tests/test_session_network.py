@@ -342,6 +342,19 @@ class Probe(DatagramProtocol):
         self.received.append(datagram)
 
 
+def test_a_call_to_a_number(network: MemoryNetwork, alice: UserAgent, bob: UserAgent) -> None:
+    """SES-007: a Request-URI that is no SIP URI names no account: the call is for the default account."""
+
+    def dial(packet: Packet) -> None:
+        if is_request(packet, "INVITE"):
+            packet.data = packet.data.replace(b"INVITE sip:bob@%s " % bob.ip.encode(), b"INVITE tel:+1234 ")
+
+    network.filter(dial)
+    session, other = connected(alice, bob)
+    assert other.account is bob.account
+    assert session.state == "connected"
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_invite_while_a_session_runs(
     network: MemoryNetwork, alice: UserAgent, bob: UserAgent, what: str, caplog: pytest.LogCaptureFixture

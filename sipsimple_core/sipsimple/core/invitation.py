@@ -28,6 +28,7 @@ from sipsimple.notification import NotificationCenter, NotificationData
 
 if TYPE_CHECKING:
     from sipsimple.core.engine import Engine
+    from sipsimple.core.wire.absolute_uri import AnyFrozenURI
     from sipsimple.core.wire.digest import BaseCredentials
     from sipsimple.core.wire.header_fields import HeaderFields
 
@@ -53,7 +54,7 @@ class Invitation:
         self._engine: Engine = Engine()
         self._usage = _usage
         self.direction: str | None = None
-        self.request_uri: FrozenSIPURI | None = None
+        self.request_uri: AnyFrozenURI | None = None
         self.from_header: FrozenFromHeader | None = None
         self.to_header: FrozenToHeader | None = None
         self.contact_header: FrozenContactHeader | None = None
@@ -69,11 +70,15 @@ class Invitation:
         assert request is not None and usage.dialog is not None
         usage.user = self
         self.direction = "incoming"
-        self.request_uri = FrozenSIPURI.new(request.request_uri)
+        self.request_uri = request.request_uri
         self.from_header = FrozenFromHeader.new(request.from_header)
         self.to_header = FrozenToHeader.new(request.to_header)
         self.contact_header = usage.dialog.contact
-        self.remote_contact_header = FrozenContactHeader.new(request.contact[0])
+        self.remote_contact_header = (
+            FrozenContactHeader.new(request.contact[0])
+            if request.contact
+            else FrozenContactHeader(usage.dialog.remote_target)
+        )
         self.remote_user_agent = request.user_agent
         self.call_id = request.call_id
 
