@@ -175,3 +175,12 @@ def test_a_2xx_confirms_an_early_dialog_and_its_routes() -> None:
     dialog.confirm(response)
     assert dialog.state is DialogState.CONFIRMED
     assert (dialog.remote_target.host, dialog.route_set[0].uri.host) == ("10.0.0.3", "10.0.0.8")
+
+
+def test_a_caller_of_before_rfc_3261_owes_no_contact() -> None:
+    """RFC 3261 17.2.3, RFC 2543: without the branch's cookie an INVITE may lack a Contact; the dialog leads to From."""
+    message = parse_message(invite().encode().replace(b"branch=z9hG4bKx", b"branch=1"))
+    assert isinstance(message, SIPRequest)
+    dialog = Dialog.from_request(message, "to-tag", OUR_CONTACT, SOURCE)
+    assert str(dialog.remote_target) == "sip:alice@example.com"
+    assert dialog.next_hop() == SOURCE

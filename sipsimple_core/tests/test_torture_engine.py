@@ -88,7 +88,7 @@ STREAM_ONLY = {
     "inv2543": {400, 486},
     "clerr": {SILENCE},
     "baddn": {SILENCE},
-    "dblreq": {405, 486},  # two messages
+    "dblreq": {400, 405},  # two messages, the second without Content-Length
 }
 
 

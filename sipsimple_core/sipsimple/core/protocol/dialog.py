@@ -121,7 +121,7 @@ class Dialog:
     @classmethod
     def from_request(cls, request: SIPRequest, local_tag: str, contact: FrozenContactHeader, source: Hop) -> Dialog:
         """The callee's dialog (12.1.1). Raises `ValueError` when the request names no usable Contact."""
-        target = _target(request)
+        target = _target(request) or _rfc2543_target(request)
         if target is None:
             raise ValueError(f"{request.method} without a Contact that is a SIP URI")
         to_header = request.to_header
@@ -225,3 +225,11 @@ def hop_towards(uri: BaseSIPURI) -> Hop | None:
         return None
     transport = "tls" if uri.secure else (uri.transport or "udp").lower()
     return Hop(transport, address, uri.port or (5061 if transport == "tls" else 5060)).named(uri.host)
+
+
+def _rfc2543_target(request: SIPRequest) -> FrozenSIPURI | None:
+    """Where a caller of before RFC 3261 (17.2.3: its branch has no cookie), which owes no Contact, is: at its From."""
+    via, from_header = request.via, request.from_header
+    if via is None or via.is_unique or "contact" in request.headers or from_header is None:
+        return None
+    return from_header.uri if isinstance(from_header.uri, FrozenSIPURI) else None
