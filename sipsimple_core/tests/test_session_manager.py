@@ -11,7 +11,7 @@ import pytest
 
 from sipsimple.core import SIPURI, SDPMediaStream, ToHeader
 from sipsimple.notification import NotificationCenter
-from sipsimple.session import IllegalStateError, Session, SessionManager, ending, manager, media
+from sipsimple.session import IllegalStateError, Session, SessionManager, ending, manager, media, offered
 from sipsimple.testing.scripted import ScriptedAccount, ScriptedInvitation, ScriptedStream, Stage
 from sipsimple.util import Route
 
@@ -61,7 +61,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 
 def classes(monkeypatch: pytest.MonkeyPatch, *stream_classes: type[ScriptedStream]) -> None:
-    monkeypatch.setattr(manager, "MediaStreamRegistry", lambda: stream_classes)
+    monkeypatch.setattr(offered, "MediaStreamRegistry", lambda: stream_classes)
 
 
 def arrive(stage: Stage, *lines: SDPMediaStream, **arguments: Any) -> ScriptedInvitation:

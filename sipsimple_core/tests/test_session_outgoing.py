@@ -230,7 +230,7 @@ def test_on_hold_is_that_of_the_streams(stage: Stage) -> None:
     first, second = stage.stream("a"), stage.stream("b")
     session = started(stage, first, second)
     assert session.on_hold is False
-    second.on_hold = True
+    second.on_hold_by_local = True
     assert session.on_hold is True
 
 

@@ -33,6 +33,11 @@ METHODS: dict[Event, Callable[[Stage, Session], None]] = {
     Event.ACCEPT: lambda stage, session: session.accept(session.proposed_streams or [stage.stream()]),
     Event.REJECT: lambda stage, session: session.reject(),
     Event.END: lambda stage, session: session.end(),
+    Event.ADD_STREAM: lambda stage, session: session.add_stream(stage.stream("new")),
+    Event.REMOVE_STREAM: lambda stage, session: session.remove_stream(session.streams[0]),
+    Event.ACCEPT_PROPOSAL: lambda stage, session: session.accept_proposal(session.proposed_streams or [stage.stream()]),
+    Event.REJECT_PROPOSAL: lambda stage, session: session.reject_proposal(),
+    Event.CANCEL_PROPOSAL: lambda stage, session: session.cancel_proposal(),
 }
 
 
@@ -62,11 +67,16 @@ def test_every_transition_leads_to_a_state() -> None:
         (Event.RING, {"incoming"}),
         (Event.ACCEPT, {"incoming"}),
         (Event.REJECT, {"incoming"}),
+        (Event.ADD_STREAM, {"connected"}),
+        (Event.REMOVE_STREAM, {"connected"}),
+        (Event.ACCEPT_PROPOSAL, {"received_proposal"}),
+        (Event.REJECT_PROPOSAL, {"received_proposal"}),
+        (Event.CANCEL_PROPOSAL, {"sending_proposal"}),
         (Event.END, set(DECIDED) - {None, "terminating", "terminated"}),
     ],
 )
 def test_where_methods_are_allowed(event: Event, allowed: set[str | None]) -> None:
-    """SES-013, SES-025, SES-030, SES-054: the states in which a method may be called."""
+    """SES-013, SES-025, SES-030, SES-034, SES-039, SES-042, SES-046, SES-048, SES-054: where a method may be called."""
     assert set(states_allowing(event)) == allowed
 
 
@@ -78,6 +88,7 @@ def test_a_method_that_the_state_does_not_allow_raises(stage: Stage, state: str 
     that do, and changes nothing."""
     session = Session(stage.account)
     session._state = state
+    session._streams = [stage.stream("a"), stage.stream("b")]
     with pytest.raises(IllegalStateError) as raised:
         METHODS[event](stage, session)
     assert raised.value.state == state
@@ -98,6 +109,9 @@ def test_a_method_changes_the_state_at_once(stage: Stage, state: str | None, eve
     session = Session(stage.account)
     session._state = state
     session._proposed_streams = [stage.stream()]
+    session._streams = [stage.stream("a"), stage.stream("b")]
+    if state is not None:
+        session._registry.add(session, session._streams)
     session._mailbox = SimpleNamespace(put=lambda *action: None)  # type: ignore[assignment]
     METHODS[event](stage, session)
     assert session.state == TRANSITIONS[state][event]

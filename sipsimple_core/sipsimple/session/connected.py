@@ -1,28 +1,39 @@
-"""A session that runs: what ends it, and what becomes of it when a stream goes (SES-055, SES-086, SES-095)."""
+"""A session that runs, with no proposal under way."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sipsimple.session.outcome import disconnected, streams_failed
-from sipsimple.session.phase import Phase
+from sipsimple.session.established import Established
+from sipsimple.session.proposing import Proposing
 
-__all__ = ["Connected"]
+__all__ = ["Connected", "Started"]
 
 
-class Connected(Phase):
-    """From SIPSessionDidStart until somebody ends it."""
+class Connected(Established):
+    """Nobody proposes anything."""
 
     def enter(self) -> None:
-        self.post("SIPSessionDidStart", timestamp=self.session.start_time, streams=self.session.streams)
+        self.renegotiation.proceed()
 
-    def invitation_changed(self, change: Any) -> None:
-        if change.state == "disconnected":
-            self.session._close(disconnected(change))
+    def add_streams(self, streams: list[Any]) -> None:
+        self.session._enter(Proposing(self.session, streams))
 
-    def stream_failed(self, stream: Any, reason: str) -> None:
-        remaining = self.session._remove_stream(stream)
-        if remaining:
-            self.post("SIPSessionDidRenegotiateStreams", action="remove", streams=[stream])
-        else:
-            self.session._close(streams_failed(f"stream failed: {reason}"))
+
+class Started(Connected):
+    """The first time."""
+
+    def __init__(self, session: Any, offered_by: str | None) -> None:
+        super().__init__(session)
+        self._offered_by = offered_by  # the method of a request that came before the streams had started
+
+    def enter(self) -> None:
+        session = self.session
+        self.post("SIPSessionDidStart", timestamp=session.start_time, streams=session.streams)
+        self.renegotiation.tell_remote_hold()
+        if session._hold_wanted:
+            self.hold(True)
+        if self._offered_by is not None:
+            self.offered(self._offered_by)
+        if session._phase is self:
+            super().enter()

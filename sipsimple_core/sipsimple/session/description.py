@@ -9,9 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from sipsimple.core.wire.sdp import BaseSDPMediaStream, BaseSDPSession, SDPMediaStream, SDPSession
+from sipsimple.core.wire.sdp import (
+    BaseSDPMediaStream,
+    BaseSDPSession,
+    FrozenSDPMediaStream,
+    FrozenSDPSession,
+    SDPMediaStream,
+    SDPSession,
+)
 
-__all__ = ["answer_session", "is_refused", "offer_session"]
+__all__ = ["answer_session", "is_refused", "offer_session", "refused_line", "renewed_session"]
 
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970 (RFC 5905 6)
 
@@ -47,13 +54,25 @@ def answer_session(
     address: str, name: str, offer: BaseSDPSession, media: Mapping[int, BaseSDPMediaStream]
 ) -> SDPSession:
     """The answer to `offer` that takes the media lines with an index in `media` and refuses all others."""
-    lines = [media[index] if index in media else _refused(offered) for index, offered in enumerate(offer.media)]
+    lines = [media[index] if index in media else refused_line(offered) for index, offered in enumerate(offer.media)]
     return _new_session(address, name, lines)
 
 
-def _refused(offered: BaseSDPMediaStream) -> SDPMediaStream:
-    # RFC 3264 6: the answer has a line for each of the offer, a refused one with port 0 and a format that is
-    # there because the syntax wants one
+def renewed_session(previous: BaseSDPSession, media: Iterable[BaseSDPMediaStream]) -> FrozenSDPSession:
+    """The description that follows `previous`, the last one that was sent in this session."""
+    lines = [FrozenSDPMediaStream.new(line) for line in media]
+    # RFC 3264 8: the same origin, and a version that is one higher if anything has changed
+    changed = lines != [FrozenSDPMediaStream.new(line) for line in previous.media]
+    session = SDPSession.new(previous)
+    session.version = previous.version + changed
+    session.media = [SDPMediaStream.new(line) for line in lines]
+    return FrozenSDPSession.new(session)
+
+
+def refused_line(offered: BaseSDPMediaStream) -> SDPMediaStream:
+    """A media line in the place of `offered` that is not wanted."""
+    # RFC 3264 6, 8.2: a line is never left out, a refused one has port 0 and a format that is there because the
+    # syntax wants one
     return SDPMediaStream(offered.media, 0, offered.transport, formats=list(offered.formats))
 
 

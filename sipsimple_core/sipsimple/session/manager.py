@@ -12,10 +12,10 @@ from sipsimple.account import AccountManager
 from sipsimple.core import WarningHeader
 from sipsimple.notification import IObserver, Notification, NotificationCenter
 from sipsimple.realm import Singleton, current_realm
+from sipsimple.session.offered import MAX_STREAMS, streams_offered
 from sipsimple.session.outcome import WARNING_AGENT, Refusal, media_refusal
 from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.session import Session
-from sipsimple.streams import IMediaStream, MediaStreamRegistry
 
 __all__ = ["MAX_SESSIONS", "MAX_STREAMS", "STOP_TIMEOUT", "SessionManager"]
 
@@ -23,8 +23,6 @@ log = logging.getLogger("sipsimple.session")
 
 #: How many sessions there may be before incoming ones are refused.
 MAX_SESSIONS = 2000
-#: How many streams a session can be offered; media lines beyond are refused.
-MAX_STREAMS = 16
 #: Seconds after which `stop` is done although sessions are left: a BYE that nobody answers, then closing streams.
 STOP_TIMEOUT = 12.0
 
@@ -128,30 +126,3 @@ class SessionManager(metaclass=Singleton):
             return media_refusal("No media type that is offered is available")
         Session(account)._receive(invitation, streams)
         return None
-
-
-def streams_offered(account: Any, offer: Any) -> dict[int, Any]:
-    """The streams that can be had of an offer, by the index of their media line (STR-005, STR-007).
-
-    For each line the registered classes are asked in the order of their priority; one that raises, or returns what is
-    no new stream, is passed over. No more than MAX_STREAMS are made.
-    """
-    streams: dict[int, Any] = {}
-    for index, line in enumerate(offer.media):
-        if len(streams) >= MAX_STREAMS:
-            break
-        if line.port == 0:
-            continue  # RFC 3264 5.1: not wanted in this session
-        for stream_class in MediaStreamRegistry():
-            try:
-                stream = stream_class.new_from_sdp(account, offer, index)
-            except Exception:
-                log.exception("%s.new_from_sdp() raised", stream_class.__name__)
-                continue
-            if stream is None:
-                continue
-            if IMediaStream.providedBy(stream) and stream not in streams.values():
-                streams[index] = stream
-                break
-            log.error("%s.new_from_sdp() returned what is no new stream: %r", stream_class.__name__, stream)
-    return streams

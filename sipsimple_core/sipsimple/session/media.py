@@ -126,6 +126,10 @@ class SessionMedia:
         entry = self._entries.get(id(stream))
         return entry is not None and entry.stage in _LIVE
 
+    def knows(self, stream: Any) -> bool:
+        """Whether the stream was initialized and is not ended and forgotten."""
+        return id(stream) in self._entries
+
     def stage(self, stream: Any) -> Stage:
         return self._entries[id(stream)].stage
 
@@ -167,6 +171,37 @@ class SessionMedia:
         entry = self._entries[id(stream)]
         self._do(entry, _E.START, stream.start, local_sdp, remote_sdp, index)
 
+    def validate_update(self, stream: Any, remote_sdp: Any, index: int) -> bool:
+        """What the stream says to an offer that changes it; False when it raises (STR-016)."""
+        try:
+            return bool(stream.validate_update(remote_sdp, index))
+        except Exception:
+            log.exception("validate_update() of a stream raised")
+            return False
+
+    def update(self, stream: Any, local_sdp: Any, remote_sdp: Any, index: int) -> None:
+        """Have a stream that is on its way adopt what was agreed (STR-019)."""
+        entry = self._entries[id(stream)]
+        if entry.stage in _ON_ITS_WAY:
+            self._call_or_fail(entry, "update()", stream.update, local_sdp, remote_sdp, index)
+
+    def hold(self, stream: Any, held: bool) -> None:
+        """hold() or unhold() of a live stream (STR-020, STR-021)."""
+        entry = self._entries[id(stream)]
+        if entry.stage in _LIVE:
+            self._call_or_fail(entry, "hold()" if held else "unhold()", stream.hold if held else stream.unhold)
+
+    def forget(self, stream: Any) -> None:
+        """Nothing is known any more of a stream that has ended."""
+        entry = self._entries.get(id(stream))
+        if entry is not None and entry.stage is Stage.ENDED:
+            del self._entries[id(stream)]
+
+    def _call_or_fail(self, entry: _Entry, name: str, method: Callable[..., Any], *arguments: Any) -> None:
+        error = self._call(method, *arguments)
+        if error is not None:
+            self._mailbox.put(self._happened, entry, _E.FAILED, f"{name} raised: {error}")
+
     def deactivate(self, stream: Any) -> None:
         """Tell a stream that its transport may be closed by the remote party from now on (STR-022)."""
         entry = self._entries[id(stream)]
@@ -175,8 +210,8 @@ class SessionMedia:
 
     def end(self, stream: Any) -> None:
         """End a stream that is not yet ending."""
-        entry = self._entries[id(stream)]
-        if _E.END in STAGES[entry.stage]:
+        entry = self._entries.get(id(stream))
+        if entry is not None and _E.END in STAGES[entry.stage]:
             self._do(entry, _E.END, stream.end)
 
     def deactivate_all(self) -> None:
@@ -231,7 +266,9 @@ class SessionMedia:
             self._happened(entry, event, f"timed out while {stage.value}")
 
     def handle_notification(self, notification: Notification) -> None:
-        entry = self._entries[id(notification.sender)]
+        entry = self._entries.get(id(notification.sender))
+        if entry is None:
+            return  # forgotten while the notification was delivered
         event = StreamEvent(notification.name)
         reason = notification.data.reason if event is _E.FAILED else None
         self._mailbox.put(self._happened, entry, event, reason)

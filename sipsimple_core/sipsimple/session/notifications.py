@@ -31,7 +31,7 @@ declare_notification(
 declare_notification(
     "SIPSessionGotProvisionalResponse",
     "Session",
-    "A provisional response to the INVITE came (SES-079).",
+    "A provisional response to the INVITE or a re-INVITE came (SES-079).",
     code=field(int, "its status code, 100 to 199"),
     reason=field(str, "its reason phrase"),
 )
@@ -72,7 +72,48 @@ declare_notification(
     "Session",
     "The streams of the session have changed (SES-095).",
     action=field(Literal["add", "remove"], "what was done"),
+    originator=field(_PARTY, "who wanted it, or whose stream failed"),
     streams=field(list, "the streams that were added or removed"),
+)
+declare_notification(
+    "SIPSessionGotProposal",
+    "Session",
+    "Either party proposes streams for a session that runs (SES-091). Answer that of the remote party with "
+    "accept_proposal() or reject_proposal().",
+    originator=field(_PARTY, "who proposes them"),
+    streams=field(list, "the streams that are proposed"),
+)
+declare_notification(
+    "SIPSessionGotAcceptProposal",
+    "Session",
+    "Proposed streams were accepted and have started (SES-093).",
+    originator=field(_PARTY, "who proposed them"),
+    streams=field(list, "the streams that are now active"),
+    proposed_streams=field(list, "all the streams that were proposed"),
+)
+declare_notification(
+    "SIPSessionGotRejectProposal",
+    "Session",
+    "Proposed streams were refused, or the proposal was cancelled, which has the code 487 (SES-092).",
+    originator=field(_PARTY, "who proposed them"),
+    code=field(int, "the SIP status code of the refusal"),
+    reason=field(str, "its reason phrase"),
+    streams=field(list, "the streams that were refused"),
+)
+declare_notification(
+    "SIPSessionHadProposalFailure",
+    "Session",
+    "A proposal of either party came to nothing for a reason on our side, such as a stream that can't start (SES-094).",
+    failure_reason=field(str, "such as 'stream failed: ...' or 'SIP core error: ...'"),
+    streams=field(list, "the streams that were proposed"),
+)
+declare_notification(
+    "SIPSessionDidChangeHoldState",
+    "Session",
+    "Streams were put on hold or taken off hold (SES-087).",
+    originator=field(_PARTY, "who did it"),
+    on_hold=field(bool, "whether at least one stream is on hold now, by whomever"),
+    partial=field(bool, "whether at the same time one that could be is not"),
 )
 declare_notification(
     "SIPSessionDidProcessTransaction",

@@ -20,6 +20,7 @@ __all__ = [
     "internal_error",
     "media_refusal",
     "rejected_by_user",
+    "remote_removed_streams",
     "streams_failed",
     "streams_refused",
 ]
@@ -89,6 +90,11 @@ def streams_refused() -> Outcome:
     """The remote party accepted the session, but none of its streams (RFC 3264 6: each has port 0)."""
     code = STREAM_FAILURE_CODE
     return Outcome("remote", code, reason_phrase(code), "the remote party refused all streams")
+
+
+def remote_removed_streams() -> Outcome:
+    """The remote party has taken the last stream out of the session."""
+    return Outcome("remote", 200, reason_phrase(200), "the remote party removed all streams")
 
 
 def internal_error(error: object) -> Outcome:

@@ -1,8 +1,9 @@
 """The phases of a session: who deals with what happens to it, from time to time.
 
 A session is in exactly one phase, an object with a method for each thing that can happen. One phase hands over to
-the next: `Offering` and `Inviting` for the caller, `Ringing` and `Accepting` for the callee, then `Starting`,
-`Connected` and `Ending` for both. The phases are the session's inside: they are called in its mailbox only, and
+the next: `Offering` and `Inviting` for the caller, `Ringing` and `Accepting` for the callee, then `Starting` and
+`Started` for both. From there on it is `Connected`; `Proposing`, or `Asked` and `AcceptingProposal`, when streams are
+proposed; and at the end `Ending`. The phases are the session's inside: they are called in its mailbox only, and
 they alone use its attributes that begin with an underscore.
 """
 
@@ -45,6 +46,24 @@ class Phase:
     def reject(self, code: int, reason: str | None) -> None:
         """reject(code, reason)"""
 
+    def add_streams(self, streams: list[Any]) -> None:
+        """add_stream(): the state is `sending_proposal` already."""
+
+    def remove_stream(self, stream: Any) -> None:
+        """remove_stream(): it is not among the session's streams any more."""
+
+    def accept_proposal(self, streams: list[Any]) -> None:
+        """accept_proposal(streams)"""
+
+    def reject_proposal(self, code: int, reason: str | None) -> None:
+        """reject_proposal(code, reason)"""
+
+    def cancel_proposal(self) -> None:
+        """cancel_proposal(): the state is `cancelling_proposal` already."""
+
+    def hold(self, held: bool) -> None:
+        """hold() or unhold()"""
+
     def end(self) -> None:
         """end(): the state is `terminating` already."""
         self.session._tear_down(cancelled_by_user())
@@ -56,6 +75,9 @@ class Phase:
 
     def sdp_updated(self, update: Any) -> None:
         """The data of a SIPInvitationGotSDPUpdate."""
+
+    def agreed(self, lines: dict[int, Any], local_sdp: Any, remote_sdp: Any) -> None:
+        """Our answer holds; `lines` are the proposed streams in it, by the index of their media line."""
 
     # What the streams tell
 

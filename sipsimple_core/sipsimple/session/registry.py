@@ -59,6 +59,22 @@ class SessionRegistry(metaclass=Singleton):
             self._sessions[session] = streams
             self._unfinished.add(session)
 
+    def extend(self, session: Session, stream: Any) -> None:
+        """Called by a session, in any thread, as this stream is proposed in it. Raises ValueError as `add` does."""
+        with self._lock:
+            if id(stream) in self._streams:
+                raise ValueError("a stream is in this or another session already")
+            self._streams[id(stream)] = stream
+            self._sessions[session].append(stream)
+
+    def release(self, session: Session, stream: Any) -> None:
+        """Called by a session when this stream is no longer in it; any session may have it then."""
+        with self._lock:
+            streams = self._sessions.get(session, [])
+            if any(stream is known for known in streams):
+                self._sessions[session] = [known for known in streams if known is not stream]
+                del self._streams[id(stream)]
+
     def remove(self, session: Session) -> None:
         """Called by a session as it is terminated."""
         with self._lock:

@@ -1,7 +1,7 @@
 """`Session`: a session with a remote party as applications see it (SES-008 to SES-075).
 
 The class keeps the state and checks what is asked of it, in the caller's thread; the work is done by the phases (see
-`phase`), in the reactor thread.
+`phase`), in the reactor thread, and what is said in SDP after the session has started by its `Renegotiation`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from sipsimple.session.outcome import Outcome, internal_error
 from sipsimple.session.outgoing import Offering
 from sipsimple.session.phase import Phase
 from sipsimple.session.registry import SessionRegistry
+from sipsimple.session.renegotiation import Renegotiation
 from sipsimple.session.states import INITIAL, OVER, TERMINATED, TRANSITIONS, Event, State, states_allowing
 from sipsimple.session.transactions import TransactionReporter
 from sipsimple.util import Null, Route
@@ -80,6 +81,8 @@ class Session:
         self._lock = Lock()
         self._mailbox = Mailbox(self._realm, self._broken)
         self._media = SessionMedia(self._mailbox, self._center, self)
+        self._renegotiation = Renegotiation(self)
+        self._hold_wanted = False
         self._phase = Phase(self)
         self._invitation: Any = None
         self._disconnected = True  # there is no invitation, or we were told that it is over
@@ -170,6 +173,103 @@ class Session:
         with self._lock:
             self._permit(Event.REJECT)
         self._mailbox.put(lambda: self._phase.reject(code, reason))
+
+    def add_stream(self, stream: Any) -> None:
+        """Propose another stream (IMediaStream, in no session); only in `connected`, which becomes `sending_proposal`.
+
+        Source: SES-042 to SES-045.
+
+        Notifications: `SIPSessionGotProposal`; then `SIPSessionGotAcceptProposal` and
+        `SIPSessionDidRenegotiateStreams`, or `SIPSessionGotRejectProposal`, or `SIPSessionHadProposalFailure`.
+        """
+        streams = checked_streams([stream])
+        with self._lock:
+            self._expect(Event.ADD_STREAM)
+            self._registry.extend(self, stream)
+            self._permit(Event.ADD_STREAM)
+            self._proposed_streams = streams
+        self._mailbox.put(lambda: self._phase.add_streams(streams))
+
+    def remove_stream(self, stream: Any) -> None:
+        """Take one of several streams out of the session, whatever the remote party says; only in `connected`.
+
+        It is out of `streams` at once and ended as soon as the remote party knows. Raises ValueError for a stream
+        that is not in the session, and for the last one: end the session instead (SES-046, SES-047).
+
+        Notifications: `SIPSessionDidRenegotiateStreams`.
+        """
+        with self._lock:
+            self._expect(Event.REMOVE_STREAM)
+            remaining = [active for active in self._streams if active is not stream]
+            if len(remaining) == len(self._streams):
+                raise ValueError("only an active stream of the session can be removed")
+            if not remaining:
+                raise ValueError("the last stream can't be removed, end the session instead")
+            self._permit(Event.REMOVE_STREAM)
+            self._streams = remaining
+        self._mailbox.put(lambda: self._phase.remove_stream(stream))
+
+    def accept_proposal(self, streams: Iterable[Any]) -> None:
+        """Accept some or all of the streams that the remote party proposes; the others are refused.
+
+        Only in `received_proposal`, which becomes `accepting_proposal` (SES-034 to SES-038).
+
+        Notifications: `SIPSessionGotAcceptProposal` and `SIPSessionDidRenegotiateStreams`, or
+        `SIPSessionHadProposalFailure`; `SIPSessionGotRejectProposal` if the remote party has cancelled it.
+        """
+        streams = checked_streams(streams)
+        with self._lock:
+            self._expect(Event.ACCEPT_PROPOSAL)
+            proposed = {id(stream) for stream in self._proposed_streams or ()}
+            if not all(id(stream) in proposed for stream in streams):
+                raise ValueError("only streams that were proposed can be accepted")
+            self._permit(Event.ACCEPT_PROPOSAL)
+            self._proposed_streams = streams
+        self._mailbox.put(lambda: self._phase.accept_proposal(streams))
+
+    def reject_proposal(self, code: int = 488, reason: str | None = None) -> None:
+        """Refuse the streams that the remote party proposes with a status code from 300 to 699 (SES-039 to SES-041).
+
+        `reason` is the reason phrase, by default that of the RFC. Only in `received_proposal`, which becomes
+        `rejecting_proposal`.
+
+        Notifications: `SIPSessionGotRejectProposal` or `SIPSessionHadProposalFailure`.
+        """
+        code = checked_code(code)
+        reason = checked_text("reason", reason)
+        with self._lock:
+            self._permit(Event.REJECT_PROPOSAL)
+        self._mailbox.put(lambda: self._phase.reject_proposal(code, reason))
+
+    def cancel_proposal(self) -> None:
+        """Take our proposal back; only in `sending_proposal`, which becomes `cancelling_proposal` (SES-048, SES-049).
+
+        Notifications: `SIPSessionGotRejectProposal` with the code 487.
+        """
+        with self._lock:
+            self._permit(Event.CANCEL_PROPOSAL)
+        self._mailbox.put(lambda: self._phase.cancel_proposal())
+
+    def hold(self) -> None:
+        """Put the streams on hold that support it, in any state; remembered until the session has started.
+
+        Streams that are added later are held from the start. Source: SES-050, SES-051.
+
+        Notifications: `SIPSessionDidChangeHoldState`, if that changes anything.
+        """
+        self._hold(True)
+
+    def unhold(self) -> None:
+        """Take the streams off hold, in any state (SES-052, SES-053).
+
+        Notifications: `SIPSessionDidChangeHoldState`, if that changes anything.
+        """
+        self._hold(False)
+
+    def _hold(self, held: bool) -> None:
+        self._hold_wanted = held
+        if self._state is not INITIAL:
+            self._mailbox.put(lambda: self._phase.hold(held))
 
     def end(self) -> None:
         """End the session, in whatever state but None, `terminating` and `terminated` (SES-054, SES-055).
@@ -270,6 +370,7 @@ class Session:
             self._tear_down(outcome)
 
     def _tear_down(self, outcome: Outcome) -> None:
+        self._renegotiation.stop()
         self._enter(Ending(self, outcome))
 
     def _finish(self) -> bool:
@@ -290,11 +391,37 @@ class Session:
         self._proposal = {}
         self._proposed_streams = None
         self._streams = list(streams.values())
+        self._renegotiation.occupy(streams)
 
-    def _remove_stream(self, stream: Any) -> list[Any]:
-        """Take a stream out of the active ones; returns those that remain."""
-        self._streams = [active for active in self._streams if active is not stream]
-        return self._streams
+    def _add_streams(self, streams: list[Any]) -> None:
+        """Proposed streams are active from now on."""
+        with self._lock:
+            self._streams = [*self._streams, *streams]
+
+    def _remove_streams(self, streams: list[Any]) -> list[Any]:
+        """Take streams out of the active ones; returns those that remain."""
+        with self._lock:
+            self._streams = [active for active in self._streams if all(active is not stream for stream in streams)]
+            return self._streams
+
+    def _drop_streams(self, streams: list[Any]) -> None:
+        """Proposed streams that the session does not get are ended."""
+        for stream in streams:
+            if self._media.knows(stream):
+                self._media.end(stream)
+            else:
+                self._registry.release(self, stream)
+
+    def _receive_proposal(self, streams: list[Any]) -> bool:
+        """The remote party proposes streams; False when the state does not allow it."""
+        with self._lock:
+            if Event.RECEIVE_PROPOSAL not in TRANSITIONS[self._state]:
+                return False
+            for stream in streams:
+                self._registry.extend(self, stream)
+            self._permit(Event.RECEIVE_PROPOSAL)
+            self._proposed_streams = streams
+            return True
 
     def _broken(self, error: Exception) -> None:
         self._close(internal_error(error))
@@ -375,6 +502,10 @@ class Session:
     def stream_ended(self, stream: Any) -> None:
         if self._heeds:
             self._phase.stream_ended(stream)
+        if self.start_time is not None and self._phase.open:
+            # a stream that is in the session no more
+            self._media.forget(stream)
+            self._registry.release(self, stream)
 
     @property
     def _heeds(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sipsimple.session.connected import Connected
+from sipsimple.session.connected import Started
 from sipsimple.session.description import is_refused
 from sipsimple.session.media import START_TIMEOUT, Stage
 from sipsimple.session.outcome import disconnected, internal_error, streams_failed, streams_refused
@@ -29,6 +29,7 @@ class Starting(SetupPhase):
         self._acknowledged = False
         self._negotiated = False
         self._timer: Any = None
+        self._offered_by: str | None = None
 
     def enter(self) -> None:
         self.post("SIPSessionWillStart")
@@ -52,6 +53,7 @@ class Starting(SetupPhase):
             session._close(streams_failed(f"SDP negotiation failed: {update.error}"))
             return
         self._negotiated = True
+        session._renegotiation.begin(update.local_sdp, update.remote_sdp)
         for index, stream in self.live_streams.items():
             # RFC 3264 6: port 0 refuses a stream; 5.1 of RFC 4566 lets nobody leave a line out, but it happens
             if is_refused(update.remote_sdp, index):
@@ -66,6 +68,10 @@ class Starting(SetupPhase):
     def invitation_changed(self, change: Any) -> None:
         if change.state == "connected":
             self._acknowledged = True
+            if change.sub_state == "received_proposal":
+                self._offered_by = change.method  # their streams have started before ours
+            elif change.prev_sub_state == "received_proposal":
+                self._offered_by = None
             self._check()
         elif change.state == "disconnecting":
             # RFC 3261 13.3.1.4: no ACK came, the invitation has said BYE by itself
@@ -87,4 +93,4 @@ class Starting(SetupPhase):
         ready = self._acknowledged and self._negotiated and not session._media.any_in(Stage.STARTING)
         if ready and session._move(Event.START):
             session._start(self.live_streams)
-            session._enter(Connected(session))
+            session._enter(Started(session, self._offered_by))

@@ -2,14 +2,15 @@
 
 Theory of operation: a session goes None → outgoing → connecting → connected as the caller, None → incoming →
 accepting → connected as the callee, and from everywhere → terminating → terminated. Some events are an
-application's calls (CONNECT, RING, ACCEPT, REJECT, END), made in any thread; they change the state at once, so
+application's calls (those named after a method), made in any thread; they change the state at once, so
 that of two calls which exclude each other one gets an IllegalStateError. The others are what the network and the
 streams do to the session, in the reactor thread. An event that a state does not list is illegal there, with one
 exception: a session that an application's call has just sent to `terminating` may still be reached by events that
 were under way, which are then of no interest.
 
-Renegotiation (proposals, hold) happens between `connected` and the six proposal states, each of which can end in
-the same two ways as `connected`.
+Proposals of streams lead from `connected` to the proposal states and back (SETTLE); each of these can end in the
+same two ways as `connected`. What is renegotiated without anybody being asked (a stream that goes, hold, a refresh)
+leaves the state alone. hold() and unhold() are allowed everywhere, so they are no events.
 """
 
 from __future__ import annotations
@@ -65,12 +66,19 @@ class Event(Enum):
     ACCEPT = "accept()"
     REJECT = "reject()"
     END = "end()"
+    ADD_STREAM = "add_stream()"
+    REMOVE_STREAM = "remove_stream()"
+    ACCEPT_PROPOSAL = "accept_proposal()"
+    REJECT_PROPOSAL = "reject_proposal()"
+    CANCEL_PROPOSAL = "cancel_proposal()"
     # What the network and the streams do
     RECEIVE_INVITE = "INVITE received"
     PROGRESS = "provisional response received"
     NEXT_ROUTE = "a route did not work, the next one is tried"
     REFUSE = "no stream works before the INVITE was accepted"
     START = "acknowledged, and all streams have started"
+    RECEIVE_PROPOSAL = "streams are proposed"
+    SETTLE = "a proposal was accepted, refused, cancelled or has failed"
     CLOSE = "failed, ended by the remote party or left by its last stream"
     FINISH = "everything is torn down"
 
@@ -110,12 +118,26 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.CLOSE: TERMINATING,
     },
     REJECTING: {_E.END: TERMINATING, _E.FINISH: TERMINATED},
-    CONNECTED: _ESTABLISHED,
-    RECEIVED_PROPOSAL: _ESTABLISHED,
-    ACCEPTING_PROPOSAL: _ESTABLISHED,
-    REJECTING_PROPOSAL: _ESTABLISHED,
-    SENDING_PROPOSAL: _ESTABLISHED,
-    CANCELLING_PROPOSAL: _ESTABLISHED,
+    CONNECTED: {
+        _E.ADD_STREAM: SENDING_PROPOSAL,
+        _E.REMOVE_STREAM: CONNECTED,
+        _E.RECEIVE_PROPOSAL: RECEIVED_PROPOSAL,
+        **_ESTABLISHED,
+    },
+    RECEIVED_PROPOSAL: {
+        _E.ACCEPT_PROPOSAL: ACCEPTING_PROPOSAL,
+        _E.REJECT_PROPOSAL: REJECTING_PROPOSAL,
+        _E.SETTLE: CONNECTED,
+        **_ESTABLISHED,
+    },
+    ACCEPTING_PROPOSAL: {_E.SETTLE: CONNECTED, **_ESTABLISHED},
+    REJECTING_PROPOSAL: {_E.SETTLE: CONNECTED, **_ESTABLISHED},
+    SENDING_PROPOSAL: {
+        _E.CANCEL_PROPOSAL: CANCELLING_PROPOSAL,
+        _E.SETTLE: CONNECTED,
+        **_ESTABLISHED,
+    },
+    CANCELLING_PROPOSAL: {_E.SETTLE: CONNECTED, **_ESTABLISHED},
     TERMINATING: {_E.FINISH: TERMINATED},
     TERMINATED: {},
 }

@@ -41,10 +41,24 @@ class TransactionReporter:
         elif change.state == "connected" and change.prev_state == "connecting":
             # Nobody acknowledges an ACK: whether ours arrives is not known.
             self._report_invite(True if self._caller == "remote" else UNKNOWN)
+        elif change.state == "connected" and change.sub_state == "normal" != change.prev_sub_state:
+            self._proposal_settled(change)
         elif change.state == "disconnecting":
             self._ending_with = change.method
         elif change.state == "disconnected":
             self._disconnected(change)
+
+    def _proposal_settled(self, change: Any) -> None:
+        """A re-INVITE or UPDATE got its final response."""
+        originator = "local" if change.prev_sub_state == "sent_proposal" else "remote"
+        if change.code is None:
+            return
+        if change.method == "UPDATE":
+            self._report(originator, "UPDATE", change.code, change.reason)
+        else:
+            reason = change.reason or reason_phrase(change.code)
+            fields = {"originator": originator, "method": "INVITE", "code": change.code, "reason": reason}
+            self._post(**fields, ack_received=UNKNOWN)
 
     def _disconnected(self, change: Any) -> None:
         # A BYE that nobody answered ends without a message, so without a method

@@ -10,10 +10,17 @@ from typing import Any
 __path__ = extend_path(__path__, __name__)
 
 from sipsimple.streams import _notifications as _notifications
+from sipsimple.streams._hold import held_by_remote
 from sipsimple.streams._interface import IMediaStream
 from sipsimple.streams._registry import MediaStreamRegistrar, MediaStreamRegistry, StreamNotInstalledError
 
-__all__ = ["IMediaStream", "MediaStreamRegistrar", "MediaStreamRegistry", "StreamNotInstalledError"]
+__all__ = [
+    "IMediaStream",
+    "MediaStreamRegistrar",
+    "MediaStreamRegistry",
+    "StreamNotInstalledError",
+    "held_by_remote",
+]
 
 
 def __getattr__(name: str) -> Any:

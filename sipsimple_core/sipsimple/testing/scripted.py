@@ -16,12 +16,13 @@ from zope.interface import implementer
 
 from sipsimple.core import SIPURI, FromHeader, FrozenFromHeader, FrozenToHeader, SDPMediaStream, SDPSession, ToHeader
 from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.protocol.invite_events import InvalidStateError
 from sipsimple.core.wire.header_fields import HeaderFields
 from sipsimple.core.wire.reasons import reason_phrase
 from sipsimple.core.wire.sdp import FrozenSDPSession
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.realm import Realm, replace_default_realm
-from sipsimple.streams import IMediaStream
+from sipsimple.streams import IMediaStream, held_by_remote
 from sipsimple.testing.recorder import NotificationRecorder
 
 __all__ = ["ScriptedAccount", "ScriptedInvitation", "ScriptedStream", "Stage"]
@@ -109,13 +110,14 @@ class ScriptedStream:
 
     `script` names what each of 'initialize', 'start' and 'end' shall do: 'now' (post what is expected inside the
     call), 'wait' (the test calls `did_initialize`, `did_start`, `did_end`), 'fail', or 'raise'. `media` is the SDP
-    media line, or None to have get_local_media raise.
+    media line, or None to have get_local_media raise. `acceptable` is what validate_update returns.
     """
 
     type = "scripted"
     priority = 1
     hold_supported = False
-    on_hold_by_local = on_hold_by_remote = on_hold = False
+    on_hold_by_local = on_hold_by_remote = False
+    acceptable = True
 
     def __init__(self, account: Any) -> None:
         self.account = account
@@ -133,6 +135,10 @@ class ScriptedStream:
 
     def __repr__(self) -> str:
         return f"<stream {self.name}>"
+
+    @property
+    def on_hold(self) -> bool:
+        return self.on_hold_by_local or self.on_hold_by_remote
 
     def _act(self, method: str, what: str, succeed: Callable[[], None]) -> None:
         self.calls.append(f"{self.name}.{method}")
@@ -162,7 +168,13 @@ class ScriptedStream:
         self.calls.append(f"{self.name}.{'offer' if for_offer else 'answer'}")
         if self.media is None:
             raise RuntimeError("no media")
-        return self.media
+        if not self.on_hold:
+            return self.media
+        media = SDPMediaStream.new(self.media)
+        # RFC 3264 8.4: who holds sends (announcements, say); who is held receives
+        both = self.on_hold_by_local and self.on_hold_by_remote
+        media.direction = "inactive" if both else "sendonly" if self.on_hold_by_local else "recvonly"
+        return media
 
     def initialize(self, session: Any, direction: str) -> None:
         self.session, self.direction = session, direction
@@ -170,19 +182,24 @@ class ScriptedStream:
 
     def start(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
         self.started_with = local_sdp, remote_sdp, stream_index
+        self.on_hold_by_remote = self.hold_supported and held_by_remote(remote_sdp, stream_index)
         self._act("start", self.start_does, self.did_start)
 
     def validate_update(self, remote_sdp: Any, stream_index: int) -> bool:
-        return True
+        self.calls.append(f"{self.name}.validate_update")
+        return self.acceptable
 
     def update(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
         self.calls.append(f"{self.name}.update")
+        self.on_hold_by_remote = self.hold_supported and held_by_remote(remote_sdp, stream_index)
 
     def hold(self) -> None:
         self.calls.append(f"{self.name}.hold")
+        self.on_hold_by_local = self.hold_supported
 
     def unhold(self) -> None:
         self.calls.append(f"{self.name}.unhold")
+        self.on_hold_by_local = False
 
     def deactivate(self) -> None:
         self.calls.append(f"{self.name}.deactivate")
@@ -196,7 +213,9 @@ class ScriptedInvitation:
     """An invitation whose remote party is the test.
 
     It makes the steps of `sipsimple.core.Invitation` and posts what that posts. Outgoing: `ring`, `accept`, `refuse`,
-    `fail`; incoming: `arrive`, `acknowledge`, `cancel`, `miss_ack`; both: `hang_up`, `confirm_end`.
+    `fail`; incoming: `arrive`, `acknowledge`, `cancel`, `miss_ack`; both: `hang_up`, `confirm_end`. Within the session:
+    `ring_again`, `accept_offer` and `refuse_offer` answer our re-INVITE, `propose` and `cancel_offer` are theirs; all
+    our offers and answers are in `described`.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -219,6 +238,8 @@ class ScriptedInvitation:
         self.answer: Any = None
         self.end_confirmed_by_itself = True
         self.error: Exception | None = None
+        self.described: list[Any] = []
+        self.remote: Any = None
 
     @property
     def local_identity(self) -> Any:
@@ -250,8 +271,11 @@ class ScriptedInvitation:
         self, code: int, reason: str | None = None, contact_header: Any = None, sdp: Any = None,
         extra_headers: Iterable[Any] = (),
     ) -> None:  # fmt: skip
+        if self.sub_state == "received_proposal":
+            self._answer_offer(code, reason or reason_phrase(code), sdp, list(extra_headers))
+            return
         if self.state not in ("incoming", "early"):
-            raise RuntimeError(f"no INVITE waits for a response in state {self.state}")
+            raise InvalidStateError(f"no INVITE waits for a response in state {self.state}")
         self.calls.append(str(code))
         if self.error is not None:
             raise self.error
@@ -266,6 +290,32 @@ class ScriptedInvitation:
             self._update(FrozenSDPSession.new(sdp), FrozenSDPSession.new(self.remote_sdp_offer))
         else:
             self._disconnect("local", method="INVITE", code=code, reason=reason)
+
+    def _answer_offer(self, code: int, reason: str, sdp: Any, headers: list[Any]) -> None:
+        self.calls.append(str(code))
+        self.responses.append((code, reason, headers))
+        offer, self.remote_sdp_offer, self.sub_state = self.remote_sdp_offer, None, "normal"
+        self._change("connected", "local", "received_proposal", method="INVITE", code=code, reason=reason)
+        if code < 300 and offer is None:
+            self.offer = FrozenSDPSession.new(sdp)  # the answer comes with the ACK: see `answer_offer`
+        elif code < 300:
+            self._update(FrozenSDPSession.new(sdp), offer)
+
+    def send_reinvite(
+        self, contact_header: Any = None, sdp: Any = None, extra_headers: Iterable[Any] = ()
+    ) -> None:  # fmt: skip
+        if self.state != "connected" or self.sub_state != "normal":
+            raise InvalidStateError(f"no re-INVITE in state {self.state}, {self.sub_state}")
+        self.calls.append("re-INVITE")
+        if self.error is not None:
+            raise self.error
+        self.offer, self.sub_state = FrozenSDPSession.new(sdp), "sent_proposal"
+        self._change("connected", "local", "normal", method="INVITE")
+
+    def cancel_reinvite(self) -> None:
+        if self.sub_state != "sent_proposal":
+            raise InvalidStateError("no re-INVITE of ours is open")
+        self.calls.append("CANCEL")
 
     def end(self, extra_headers: Iterable[Any] = (), timeout: float | None = None) -> None:
         if self.state in ("disconnecting", "disconnected"):
@@ -351,15 +401,56 @@ class ScriptedInvitation:
         self.calls.append("BYE")
         self._disconnect("local", method="BYE", code=487, reason=reason_phrase(487))
 
+    # What the remote party does within the session
+
+    def ring_again(self, code: int = 180) -> None:
+        """A provisional response to our re-INVITE."""
+        self._change("connected", "remote", method="INVITE", code=code, reason=reason_phrase(code))
+
+    def accept_offer(self, media: Iterable[Any] | None = None) -> None:
+        """Accept our re-INVITE; `media` are the lines of the answer, by default those of the offer."""
+        answer = self._description(self.offer.media if media is None else media)
+        self._update(self.offer, answer)
+        self.sub_state = "normal"
+        self._change("connected", "remote", "sent_proposal", method="INVITE", code=200, reason="OK")
+
+    def refuse_offer(self, code: int, originator: str = "remote") -> None:
+        self.sub_state = "normal"
+        self._change(
+            "connected", originator, "sent_proposal", method="INVITE", code=code, reason=reason_phrase(code)
+        )  # fmt: skip
+
+    def propose(self, media: Iterable[Any] | None, method: str = "INVITE") -> None:
+        """A re-INVITE that offers these media lines (None: no offer)."""
+        self.remote_sdp_offer = None if media is None else self._description(media)
+        self.sub_state = "received_proposal"
+        self._change("connected", "remote", "normal", method=method)
+
+    def answer_offer(self) -> None:
+        """The ACK answers what we offered in a 200."""
+        self._update(self.offer, self._description(self.offer.media))
+
+    def cancel_offer(self) -> None:
+        """Their re-INVITE is cancelled."""
+        self.remote_sdp_offer, self.sub_state = None, "normal"
+        self._change(
+            "connected", "remote", "received_proposal", method="INVITE", code=487, reason=reason_phrase(487)
+        )  # fmt: skip
+
+    def _description(self, media: Iterable[Any]) -> FrozenSDPSession:
+        return FrozenSDPSession.new(SDPSession(REMOTE_IP, id=7, version=7, media=list(media)))
+
     # How it tells
 
-    def _change(self, state: str, originator: str, why: str | None = None, **step: Any) -> None:
+    def _change(
+        self, state: str, originator: str, prev_sub_state: str | None = None, why: str | None = None, **step: Any
+    ) -> None:
         previous, self.state = self.state, state
         data = NotificationData(
             originator=originator,
             prev_state=previous,
             state=state,
-            prev_sub_state=self.sub_state,
+            prev_sub_state=self.sub_state if prev_sub_state is None else prev_sub_state,
             sub_state=self.sub_state,
             headers=HeaderFields(),
             disconnect_reason=why,
@@ -368,9 +459,11 @@ class ScriptedInvitation:
         NotificationCenter().post_notification("SIPInvitationChangedState", self, data)
 
     def _disconnect(self, originator: str, why: str = "user request", **step: Any) -> None:
-        self._change("disconnected", originator, why, **step)
+        self._change("disconnected", originator, why=why, **step)
 
     def _update(self, local_sdp: Any, remote_sdp: Any) -> None:
+        self.described.append(local_sdp)
+        self.remote = remote_sdp
         self._post_update(succeeded=True, local_sdp=local_sdp, remote_sdp=remote_sdp, error=None)
 
     def _post_update(self, **data: Any) -> None:
