@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,19 @@ def test_the_demo_shows_that_every_message_arrives() -> None:
     assert "INVITE" in done.stdout and "BYE" in done.stdout
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
+
+
+def test_the_demo_may_be_interrupted() -> None:
+    """Ctrl-C ends the demo at once, without a traceback, and nothing of it is left."""
+    demo = subprocess.Popen(
+        [sys.executable, "-u", str(ROOT / "examples" / "demo")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert demo.stdout is not None
+    assert "listens on" in demo.stdout.readline()
+    demo.send_signal(signal.SIGINT)
+    _, errors = demo.communicate(timeout=TIMEOUT)  # its agents have the same standard error: they are gone too
+    assert (demo.returncode, errors) == (130, "")
 
 
 def test_the_example_of_the_readme_answers(application, echo_bot) -> None:

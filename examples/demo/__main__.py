@@ -146,4 +146,7 @@ async def main(picture: str | None = None) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Two user agents chat.")
     parser.add_argument("--svg", metavar="FILE", help="also write what was shown as a picture")
-    sys.exit(asyncio.run(main(parser.parse_args().svg)))
+    try:
+        sys.exit(asyncio.run(main(parser.parse_args().svg)))
+    except KeyboardInterrupt:
+        sys.exit(130)  # as who is ended by Ctrl-C
