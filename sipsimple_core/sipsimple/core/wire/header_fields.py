@@ -175,8 +175,14 @@ class HeaderFields:
 
     def replace_first(self, header: BaseHeader) -> None:
         """Put `header` in place of the first value of its name (of a list's first element)."""
-        self.remove_first(type(header))
         key, line, text = _field(header.name, header)
+        values = self.index.get(key)
+        if values is not None and "," not in values[0]:
+            self._lines[self._position(key)] = line
+            values[0] = text
+            self._forget_name(key)
+            return
+        self.remove_first(type(header))
         position = self._position(key) if key in self.index else 0
         self._lines.insert(position, line)
         self.index.setdefault(key, []).insert(0, text)
@@ -228,6 +234,12 @@ class HeaderFields:
             self._typed.clear()
         if self._lists:
             self._lists.clear()
+
+    def _forget_name(self, key: str) -> None:
+        """The typed values of one name are out of date, all others are not."""
+        for store in (self._typed, self._lists):
+            for header in [header for header in store if header.key == key]:
+                del store[header]
 
     def _drop(self, key: str, start: int) -> None:
         lines = self._lines

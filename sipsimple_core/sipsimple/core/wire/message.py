@@ -286,11 +286,8 @@ def make_response(
             fields.append((name, value))
     if code == 100 and (timestamp := given.get("timestamp")) is not None:
         fields.append(("Timestamp", timestamp))
-    response = SIPResponse(code, reason, fields, body)
-    extra = HeaderFields(headers.items() if isinstance(headers, Mapping) else headers)
-    for name, value in extra:
-        response.headers.add(name, value)
-    return response
+    extra = headers.items() if isinstance(headers, Mapping) else headers
+    return SIPResponse(code, reason, [*fields, *extra], body)
 
 
 def _has_tag(request: SIPRequest) -> bool:
