@@ -300,6 +300,33 @@ def test_a_large_request_goes_over_tcp(network: MemoryNetwork, alice: Host, bob:
     assert [packet.transport for packet in network.packets.select(starts_with=b"OPTIONS")] == ["tcp"]
 
 
+# Bounds
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [(b"X-Some: thing\r\n" * 190, 200), (b"X-Some: thing\r\n" * 250, 513), (b"X-Long: " + b"x" * 9000 + b"\r\n", 513)],
+    ids=["many headers", "too many headers", "too long a header"],
+)
+def test_headers_are_bounded(network: MemoryNetwork, bob: Host, extra: bytes, code: int) -> None:
+    bob.start(udp_port=5060)
+    from twisted.internet.protocol import DatagramProtocol
+
+    got: list[bytes] = []
+    peer = DatagramProtocol()
+    peer.datagramReceived = lambda datagram, addr: got.append(datagram)  # type: ignore[method-assign]
+    port = network.add_host("peer", "10.0.0.9").listenUDP(5060, peer)
+    port.write(
+        b"OPTIONS sip:bob@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
+        b"From: <sip:a@a.example>;tag=1\r\nTo: <sip:bob@10.0.0.2>\r\nCall-ID: c1\r\nCSeq: 1 OPTIONS\r\n"
+        + extra
+        + b"\r\n",
+        ("10.0.0.2", 5060),
+    )
+    network.run_until(lambda: got)
+    assert got[0].startswith(b"SIP/2.0 %d " % code)
+
+
 # Keep-alives
 
 
