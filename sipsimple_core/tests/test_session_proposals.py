@@ -456,7 +456,8 @@ def test_accept_proposal_of_streams_that_can_not_start(stage: Stage) -> None:
         ("GotProposal", "remote", "xy"),
         ("HadProposalFailure", "stream failed: start failed", "xy"),
     ]
-    invitation.accept_offer()
+    assert "re-INVITE" not in stage.calls
+    stage.reactor.advance(renegotiation.ACK_DELAY)
     assert stage.calls[-1] == "re-INVITE" and ports(invitation.offer) == [2855, 0, 0]
     gone(stage, session)
 
@@ -532,6 +533,31 @@ def test_a_proposal_while_ours_is_prepared(stage: Stage) -> None:
     assert invitation.responses[-1][0] == 491
     b.did_initialize()
     assert stage.calls[-1] == "re-INVITE"
+    gone(stage, session)
+
+
+def test_a_proposal_between_two_attempts_of_ours(stage: Stage) -> None:
+    """SES-043, SES-091: both have met, theirs comes first and is dealt with first, then ours goes on."""
+    session, invitation = started(stage)
+    b = stage.stream("b")
+    session.add_stream(b)
+    invitation.refuse_offer(491)
+    invitation.propose([line(), line(1)])
+    assert session.state == "received_proposal" and session.proposed_streams == Offered.made
+    session.accept_proposal(Offered.made)
+    assert session.state == "sending_proposal" and session.proposed_streams == [b]
+    stage.reactor.advance(5)
+    assert ports(invitation.offer) == [2855, 2855, 2855]
+    invitation.accept_offer()
+    assert told(stage, session) == [
+        ("GotProposal", "local", "b"),
+        ("GotProposal", "remote", "x"),
+        ("GotAcceptProposal", "remote", "x", "x"),
+        ("DidRenegotiateStreams", "add", "remote", "x"),
+        ("GotAcceptProposal", "local", "b", "b"),
+        ("DidRenegotiateStreams", "add", "local", "b"),
+    ]
+    assert session.state == "connected" and len(session.streams) == 3
     gone(stage, session)
 
 

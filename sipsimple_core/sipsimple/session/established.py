@@ -21,6 +21,9 @@ log = logging.getLogger("sipsimple.session")
 class Established(Phase):
     """Base of the phases from SIPSessionDidStart until somebody ends the session."""
 
+    #: The proposal of ours that goes on after this phase, None for `Connected`.
+    following: Any = None
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.renegotiation = session._renegotiation
@@ -78,11 +81,19 @@ class Established(Phase):
         if method == "UPDATE":
             # RFC 3311 5.2: an UPDATE is answered at once, and nobody can be asked so soon
             self.renegotiation.refuse(Refusal(504))
-        elif session._receive_proposal(list(streams.values())):
-            session._enter(Asked(session, streams))
+        elif self.yields() and session._receive_proposal(list(streams.values())):
+            session._enter(Asked(session, streams, self.met()))
         else:
             # RFC 3261 14.1: something of ours is under way, which is what 491 is for
             self.renegotiation.refuse(Refusal(491))
+
+    def yields(self) -> bool:
+        """Whether a proposal of the remote party can be dealt with now."""
+        return True
+
+    def met(self) -> Any:
+        """The phase to go on with after that, None for `Connected`."""
+        return None
 
     def withdrawn(self, code: int, reason: str | None) -> None:
         """The remote party's request was cancelled, or could not wait any longer."""
@@ -107,12 +118,15 @@ class Established(Phase):
 
     def settle(self) -> bool:
         """The proposal is over; False if the session is, too."""
-        if not self.session._move(Event.SETTLE):
+        following = self.following
+        if not self.session._move(Event.SETTLE if following is None else Event.RESUME):
             return False
-        self.session._proposed_streams = None
+        self.session._proposed_streams = None if following is None else following.streams
         return True
 
-    def back_to_connected(self) -> None:
+    def proceed(self) -> None:
+        """Enter the phase that follows a proposal."""
         from sipsimple.session.connected import Connected
 
-        self.session._enter(Connected(self.session))
+        following = self.following
+        self.session._enter(Connected(self.session) if following is None else following)

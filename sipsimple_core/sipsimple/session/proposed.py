@@ -18,9 +18,10 @@ __all__ = ["AcceptingProposal", "Asked"]
 class _Proposed(Established):
     """Base of both phases; `proposal` are the proposed streams by the index of their media line."""
 
-    def __init__(self, session: Session, proposal: dict[int, Any]) -> None:
+    def __init__(self, session: Session, proposal: dict[int, Any], following: Any) -> None:
         super().__init__(session)
         self.proposal = proposal
+        self.following = following
 
     def withdrawn(self, code: int, reason: str | None) -> None:
         self._rejected(code, reason or reason_phrase(code))
@@ -38,7 +39,7 @@ class _Proposed(Established):
             return
         session._drop_streams(list(self.proposal.values()))
         self.post(name, **data)
-        self.back_to_connected()
+        self.proceed()
 
     @property
     def live_streams(self) -> dict[int, Any]:
@@ -59,7 +60,7 @@ class Asked(_Proposed):
             session._media.initialize(stream, session, "incoming")
 
     def accept_proposal(self, streams: list[Any]) -> None:
-        self.session._enter(AcceptingProposal(self.session, self.proposal, streams))
+        self.session._enter(AcceptingProposal(self.session, self.proposal, streams, self.following))
 
     def reject_proposal(self, code: int, reason: str | None) -> None:
         phrase = reason_phrase(code) if reason is None else reason
@@ -75,8 +76,8 @@ class Asked(_Proposed):
 class AcceptingProposal(_Proposed):
     """The accepted streams finish getting ready, the offer is answered, the streams start."""
 
-    def __init__(self, session: Session, proposal: dict[int, Any], streams: list[Any]) -> None:
-        super().__init__(session, proposal)
+    def __init__(self, session: Session, proposal: dict[int, Any], streams: list[Any], following: Any) -> None:
+        super().__init__(session, proposal, following)
         self._accepted = {
             index: stream for index, stream in proposal.items() if any(stream is accepted for accepted in streams)
         }
@@ -138,4 +139,4 @@ class AcceptingProposal(_Proposed):
             proposed = list(self.proposal.values())
             self.post("SIPSessionGotAcceptProposal", originator="remote", streams=list(live), proposed_streams=proposed)
             self.post("SIPSessionDidRenegotiateStreams", originator="remote", action="add", streams=list(live))
-            self.back_to_connected()
+            self.proceed()

@@ -25,9 +25,13 @@ class Proposing(Established):
         self._sent = False
         self._taken: dict[int, Any] | None = None  # what the remote party took, once it has answered
         self._failure: str | None = None
+        self._met = False  # the remote party has proposed something meanwhile
 
     def enter(self) -> None:
         session = self.session
+        if self._met:
+            self._go_on()
+            return
         self.post("SIPSessionGotProposal", originator="local", streams=list(self.streams))
         if not session._heeds:
             return  # an observer has ended the session
@@ -43,6 +47,23 @@ class Proposing(Established):
         else:
             self._give_back()
             self.refused("local", 487, "")
+
+    # The remote party proposes something before our proposal is out, or between two attempts of it (RFC 3261 14.1)
+
+    def yields(self) -> bool:
+        ready = self._sent and self._taken is None and not self.cancelled and self._failure is None
+        return ready and self.renegotiation.suspend(self)
+
+    def met(self) -> Any:
+        self._met = True
+        return self
+
+    def _go_on(self) -> None:
+        dead = [stream for stream in self.streams if not self.session._media.is_live(stream)]
+        if dead:
+            self._fail(self.session._media.failure)
+        else:
+            self.renegotiation.propose(self)
 
     # The streams
 
@@ -90,7 +111,7 @@ class Proposing(Established):
                 proposed_streams=list(self.streams),
             )
             self.post("SIPSessionDidRenegotiateStreams", originator="local", action="add", streams=list(live))
-            self.back_to_connected()
+            self.proceed()
 
     # The remote party's answer
 
@@ -141,4 +162,4 @@ class Proposing(Established):
             return
         session._drop_streams(self.streams)
         self.post(name, **data)
-        self.back_to_connected()
+        self.proceed()

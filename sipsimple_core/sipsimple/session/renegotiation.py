@@ -26,12 +26,14 @@ from sipsimple.session.states import OVER
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ["BUSY_DELAY", "LEAVE_TIMEOUT", "Proposer", "Renegotiation", "glare_delay"]
+__all__ = ["ACK_DELAY", "BUSY_DELAY", "LEAVE_TIMEOUT", "Proposer", "Renegotiation", "glare_delay"]
 
 log = logging.getLogger("sipsimple.session")
 
 #: Seconds after which a removed stream is ended although the remote party does not answer the re-INVITE.
 LEAVE_TIMEOUT = 5.0
+#: Seconds from our 200 to a re-INVITE of ours: RFC 3261 14.1 has us wait for the ACK, which takes T1 as a rule.
+ACK_DELAY = 0.5
 #: Seconds after which a re-INVITE is tried again that the layer below could not send yet.
 BUSY_DELAY = 0.5
 
@@ -128,6 +130,14 @@ class Renegotiation:
         elif self._proposer is proposer:
             self._proposer = None
             proposer.refused("local", 487, reason_phrase(487))
+
+    def suspend(self, proposer: Proposer) -> bool:
+        """Keep a proposal back while the remote party's is dealt with; False when it is out already."""
+        if self._open is not None:
+            return False
+        if self._proposer is proposer:
+            self._proposer = None
+        return True
 
     def free(self, stream: Any) -> None:
         """A stream is gone; the remote party has to learn it."""
@@ -355,6 +365,8 @@ class Renegotiation:
         except InvalidStateError:
             return False
         self._described = sdp
+        if self._delay is None:
+            self._delay = self._later(ACK_DELAY, self._delayed)
         return True
 
     def refuse(self, refusal: Refusal) -> bool:

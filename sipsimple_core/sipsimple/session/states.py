@@ -79,6 +79,7 @@ class Event(Enum):
     START = "acknowledged, and all streams have started"
     RECEIVE_PROPOSAL = "streams are proposed"
     SETTLE = "a proposal was accepted, refused, cancelled or has failed"
+    RESUME = "the remote party's proposal is over, and ours, which it has met, goes on"
     CLOSE = "failed, ended by the remote party or left by its last stream"
     FINISH = "everything is torn down"
 
@@ -128,12 +129,14 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.ACCEPT_PROPOSAL: ACCEPTING_PROPOSAL,
         _E.REJECT_PROPOSAL: REJECTING_PROPOSAL,
         _E.SETTLE: CONNECTED,
+        _E.RESUME: SENDING_PROPOSAL,
         **_ESTABLISHED,
     },
-    ACCEPTING_PROPOSAL: {_E.SETTLE: CONNECTED, **_ESTABLISHED},
-    REJECTING_PROPOSAL: {_E.SETTLE: CONNECTED, **_ESTABLISHED},
+    ACCEPTING_PROPOSAL: {_E.SETTLE: CONNECTED, _E.RESUME: SENDING_PROPOSAL, **_ESTABLISHED},
+    REJECTING_PROPOSAL: {_E.SETTLE: CONNECTED, _E.RESUME: SENDING_PROPOSAL, **_ESTABLISHED},
     SENDING_PROPOSAL: {
         _E.CANCEL_PROPOSAL: CANCELLING_PROPOSAL,
+        _E.RECEIVE_PROPOSAL: RECEIVED_PROPOSAL,  # both propose at once, and ours has to wait
         _E.SETTLE: CONNECTED,
         **_ESTABLISHED,
     },

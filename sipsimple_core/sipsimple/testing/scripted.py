@@ -168,12 +168,12 @@ class ScriptedStream:
         self.calls.append(f"{self.name}.{'offer' if for_offer else 'answer'}")
         if self.media is None:
             raise RuntimeError("no media")
-        if not self.on_hold:
+        # RFC 3264 8.4: who holds sends (announcements, say), who is held receives; what we offer is for us to say
+        held = self.hold_supported and not for_offer and held_by_remote(remote_sdp, stream_index)
+        if not (self.on_hold_by_local or held):
             return self.media
         media = SDPMediaStream.new(self.media)
-        # RFC 3264 8.4: who holds sends (announcements, say); who is held receives
-        both = self.on_hold_by_local and self.on_hold_by_remote
-        media.direction = "inactive" if both else "sendonly" if self.on_hold_by_local else "recvonly"
+        media.direction = "inactive" if self.on_hold_by_local and held else "recvonly" if held else "sendonly"
         return media
 
     def initialize(self, session: Any, direction: str) -> None:
