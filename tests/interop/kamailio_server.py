@@ -23,7 +23,7 @@ TABLES += ("rls_presentity", "rls_watchers")
 DB_TEMPLATES = Path("/usr/share/kamailio/dbtext/kamailio")
 
 START_TIMEOUT = 15.0
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = 3.0
 
 TLS_CONFIGURATION = """[server:default]
 method = TLSv1.2+

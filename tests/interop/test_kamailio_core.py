@@ -188,3 +188,70 @@ def test_a_message_through_the_proxy(stack: Stack, kamailio_server: Kamailio) ->
     got = stack.recorder.wait_for("SIPEngineGotMessage", timeout=TIMEOUT).data
     assert got.body == b"hello bob"
     stack.recorder.wait_for("SIPMessageDidSucceed", message, TIMEOUT)
+
+
+# TLS: who the server is, is proven
+
+
+def secure(stack: Stack, server: Kamailio, **options: Any) -> None:
+    stack.run(stack.engine.set_tls_options, 0, ca_list=str(server.authority.ca_list), **options)
+
+
+def register_over_tls(stack: Stack, server: Kamailio) -> Any:
+    """alice's registration by way of an address that has to prove the name of her domain."""
+    from sipsimple.core import SIPURI, ContactHeader, Credentials, FromHeader, Registration, RouteHeader
+
+    uri = SIPURI(REALM, user="alice")
+    route = RouteHeader(SIPURI(ADDRESS, port=server.tls_port, parameters={"transport": "tls", "lr": None}))
+    registration = stack.run(Registration, FromHeader(uri), Credentials("alice", USERS["alice"]), 60)
+    contact = ContactHeader(SIPURI(ADDRESS, user="alice", port=stack.port, parameters={"transport": "tls"}))
+    stack.run(registration.register, contact, route, 10)
+    return registration
+
+
+def test_register_over_tls(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 5922 4: the server's certificate names the domain, by DNS name and by SIP URI."""
+    secure(stack, kamailio_server)
+    registration = register_over_tls(stack, kamailio_server)
+    stack.recorder.wait_for("SIPRegistrationDidSucceed", registration, TIMEOUT)
+    stack.run(registration.end, 10)
+    stack.recorder.wait_for("SIPRegistrationDidEnd", registration, TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "complaint"),
+    [
+        (("other.example",), {}, REALM),
+        ((REALM,), {"self_signed": True}, "self"),
+        ((REALM,), {"expired": True}, "expired"),
+    ],
+    ids=["wrong host", "self-signed", "expired"],
+)
+def test_a_server_that_proves_nothing_is_refused(
+    stack: Stack, kamailio_server: Kamailio, names: tuple[str, ...], options: dict[str, bool], complaint: str
+) -> None:
+    """RFC 5922 7: no REGISTER leaves, and the failure says what was wrong with the certificate."""
+    kamailio_server.use_certificate("bad", *names, **options)
+    kamailio_server.restart()
+    try:
+        secure(stack, kamailio_server)
+        registration = register_over_tls(stack, kamailio_server)
+        data = stack.recorder.wait_for("SIPRegistrationDidFail", registration, TIMEOUT).data
+        assert data.originator == "local" and complaint in data.reason, data.reason
+        assert stack.sent("REGISTER") <= 1
+    finally:
+        kamailio_server.use_certificate("server", REALM, ADDRESS, f"sip:{REALM}")
+        kamailio_server.restart()
+
+
+def test_verification_can_be_switched_off(stack: Stack, kamailio_server: Kamailio) -> None:
+    """Who knows what he does may take any certificate."""
+    kamailio_server.use_certificate("bad", REALM, self_signed=True)
+    kamailio_server.restart()
+    try:
+        secure(stack, kamailio_server, verify_server=False)
+        registration = register_over_tls(stack, kamailio_server)
+        stack.recorder.wait_for("SIPRegistrationDidSucceed", registration, TIMEOUT)
+    finally:
+        kamailio_server.use_certificate("server", REALM, ADDRESS, f"sip:{REALM}")
+        kamailio_server.restart()
