@@ -1,7 +1,7 @@
 """The notification bus: how everything that happens reaches the application, and parts of the SDK each other.
 
 `center` delivers, `data` is what a notification carries, `declaration` says which notifications exist,
-`handover` takes them to another thread or to an asyncio loop.
+`handover` takes them to another thread or to an asyncio loop, `waiting` waits for them.
 """
 
 from sipsimple.notification.center import (

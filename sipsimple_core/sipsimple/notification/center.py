@@ -50,6 +50,10 @@ class IObserver(Interface):
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sipsimple.notification.waiting import Events
+    from sipsimple.result import Result
 
     class Observer(typing.Protocol):
         def handle_notification(self, notification: Notification, /) -> object: ...
@@ -152,6 +156,32 @@ class NotificationCenter(metaclass=Singleton):
                 if not keys:
                     del self._weak[id(observer)]
             return True
+
+    def wait_for(
+        self, name: str, sender: object = Any, timeout: float | None = 60.0, unless: Collection[str] = ()
+    ) -> Result[Notification]:
+        """The next notification of that name from that sender, which is listened for from now on.
+
+        Returns a `sipsimple.result.Result`: `await` it, or call `wait()` on it in a thread. After `timeout` seconds
+        (None: never) it fails with TimeoutError, and with `WaitFailedError` when one of the names in `unless` comes
+        first. Raises ValueError for a negative timeout, RuntimeError when there is no reactor to measure it.
+        """
+        from sipsimple.notification.waiting import wait_for
+
+        return wait_for(self, name, sender, timeout, unless)
+
+    def events(
+        self, name: str | AnyType = Any, sender: object = Any, until: Collection[str] = (), limit: int = 10_000
+    ) -> Events:
+        """An asynchronous iterator of the notifications that an observer would get from now on.
+
+        It ends after a notification whose name is in `until`, or when it is closed: leave the loop in another way
+        only from inside `with center.events(...) as events`. At most `limit` wait to be read. Raises RuntimeError
+        outside an asyncio loop.
+        """
+        from sipsimple.notification.waiting import Events
+
+        return Events(self, name, sender, until, limit)
 
     def is_observed(self, name: str, sender: object) -> bool:
         """Whether anybody would be told of a notification of that name from that sender."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
@@ -38,6 +38,9 @@ from sipsimple.session.renegotiation import Renegotiation
 from sipsimple.session.states import INITIAL, OVER, TERMINATED, TRANSITIONS, Event, State, states_allowing
 from sipsimple.session.transactions import TransactionReporter
 from sipsimple.util import Null, Route
+
+if TYPE_CHECKING:
+    from sipsimple.result import Result
 
 __all__ = ["Session"]
 
@@ -290,6 +293,15 @@ class Session:
                 return
             self._permit(Event.END)
         self._mailbox.put(lambda: self._phase.end())
+
+    def wait_for(self, name: str, timeout: float | None = 60.0) -> Result[Notification]:
+        """The session's next notification of that name, as a `sipsimple.result.Result` to `await` or `wait()` for.
+
+        Call it before what leads to the notification, so that it can't be missed. It fails with TimeoutError after
+        `timeout` seconds (None: never), and with `sipsimple.notification.waiting.WaitFailedError` when the session
+        fails or ends first.
+        """
+        return self._center.wait_for(name, self, timeout, unless=("SIPSessionDidFail", "SIPSessionDidEnd"))
 
     # What an application reads
 
