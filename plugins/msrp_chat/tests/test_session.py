@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -126,3 +128,34 @@ def test_trace() -> None:
     assert any(trace.direction == "outgoing" and "traced" in trace.data for trace in traces)
     assert any(trace.direction == "incoming" and "REPORT" in trace.data for trace in traces)
     assert not count(bob, "MSRPTransportTrace")
+
+
+def over(alice: UserAgent, bob: UserAgent, ended_by: str) -> list[Any]:
+    """A session of theirs that is over, as both sides have it, and the streams of both: weak references to them."""
+    network = alice.network
+    if ended_by == "nobody":
+        bob.answer_with(code=486)
+        session = alice.call(bob, [ChatStream])
+        network.run_until(lambda: session.state == "terminated")
+    else:
+        session = connected(alice, bob)
+        alice.run(session.streams[0].send_message, "hello")
+        network.run_until(lambda: count(alice, "ChatStreamDidDeliverMessage") == 1)
+        alice.run(session.end) if ended_by == "alice" else bob.run(bob.incoming[0].end)
+        network.run_until(lambda: session.state == bob.incoming[0].state == "terminated")
+    streams = [found.sender for agent in (alice, bob) for found in agent.recorder.find_all("MediaStreamDidEnd")]
+    return [weakref.ref(thing) for thing in (session, *bob.incoming, *streams)]
+
+
+@pytest.mark.parametrize("ended_by", ["alice", "bob", "nobody"])
+def test_nothing_is_left_of_a_session(ended_by: str) -> None:
+    """SES-064, STR-024: a session that is over, and its streams, are nobody's any more."""
+    alice, bob = agents()
+    left = over(alice, bob, ended_by)
+    assert len(left) == 4
+    alice.network.advance(60)  # until the transactions have ended too (RFC 3261 17)
+    alice.network.packets.clear()
+    alice.recorder.clear()
+    bob.recorder.clear()
+    gc.collect()
+    assert [reference() for reference in left] == [None] * 4
