@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sipsimple.testing.agent import UserAgent as UserAgent
+    from sipsimple.testing.contract import MediaStreamContract as MediaStreamContract
     from sipsimple.testing.digest_guard import DigestGuard as DigestGuard
     from sipsimple.testing.network import MemoryNetwork as MemoryNetwork
     from sipsimple.testing.recorder import NotificationRecorder as NotificationRecorder
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     "DigestGuard": "digest_guard",
+    "MediaStreamContract": "contract",
     "MemoryNetwork": "network",
     "NotificationRecorder": "recorder",
     "Registrar": "registrar",
@@ -23,7 +25,15 @@ MODULES = {
     "UserAgent": "agent",
 }
 
-__all__ = ["DigestGuard", "MemoryNetwork", "NotificationRecorder", "Registrar", "SIPServer", "UserAgent"]
+__all__ = [
+    "DigestGuard",
+    "MediaStreamContract",
+    "MemoryNetwork",
+    "NotificationRecorder",
+    "Registrar",
+    "SIPServer",
+    "UserAgent",
+]
 
 
 def __getattr__(name: str) -> Any:
