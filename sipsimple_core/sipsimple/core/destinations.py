@@ -63,7 +63,8 @@ def _sent(header: BaseRouteHeader) -> FrozenRouteHeader:
     With `lr`: what RFC 3261 16.12 calls a strict router takes a rewritten Request-URI, and is gone. Over TLS without
     the name that it has to prove: who is listening there knows its address better than our idea of its name.
     """
-    named = header.uri.transport == "tls" and "maddr" in header.uri.parameters
+    given = header.uri
+    named = isinstance(given, BaseSIPURI) and given.transport == "tls" and "maddr" in given.parameters
     if header.is_loose and not named:
         return FrozenRouteHeader.new(header)
     uri = SIPURI.new(header.uri)

@@ -11,6 +11,7 @@ from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.invite_events import InvalidStateError, SDPUpdate, StateChange
 from sipsimple.core.protocol.invite_states import InviteState
 from sipsimple.core.protocol.invite_usage import InviteUsage
+from sipsimple.core.protocol.mandatory import mandatory
 from sipsimple.core.wire.headers import (
     BaseContactHeader,
     BaseFromHeader,
@@ -71,8 +72,7 @@ class Invitation:
         usage.user = self
         self.direction = "incoming"
         self.request_uri = request.request_uri
-        self.from_header = FrozenFromHeader.new(request.from_header)
-        self.to_header = FrozenToHeader.new(request.to_header)
+        self.from_header, self.to_header, *_ = mandatory(request)
         self.contact_header = usage.dialog.contact
         self.remote_contact_header = (
             FrozenContactHeader.new(request.contact[0])
@@ -249,7 +249,7 @@ class Invitation:
             and usage is not None
             and usage.dialog
         ):
-            self.to_header = FrozenToHeader.new(message.to_header)
+            self.to_header = mandatory(message).to_header
             self.remote_contact_header = FrozenContactHeader(usage.dialog.remote_target)
 
     def sdp_updated(self, update: SDPUpdate) -> None:

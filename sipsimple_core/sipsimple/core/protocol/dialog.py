@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.protocol.mandatory import mandatory
 from sipsimple.core.wire.headers import (
     BaseHeader,
     BaseRecordRouteHeader,
@@ -113,9 +114,10 @@ class Dialog:
         target = _target(response) or FrozenSIPURI.new(request.request_uri)
         route_set = route_set_of(reversed(response.record_route))
         state = DialogState.CONFIRMED if response.code >= 200 else DialogState.EARLY
+        ours, to_header = mandatory(request), mandatory(response).to_header
         return cls(
-            request.call_id, FrozenFromHeader.new(request.from_header), FrozenToHeader.new(response.to_header), contact,
-            target, route_set, hop, state, local_cseq=request.cseq.number,
+            ours.call_id, ours.from_header, to_header, contact, target, route_set, hop, state,
+            local_cseq=ours.cseq.number,
         )  # fmt: skip
 
     @classmethod
@@ -124,13 +126,12 @@ class Dialog:
         target = _target(request) or _rfc2543_target(request)
         if target is None:
             raise ValueError(f"{request.method} without a Contact that is a SIP URI")
-        to_header = request.to_header
+        from_header, to_header, call_id, cseq = mandatory(request)
         local = FrozenToHeader(to_header.uri, to_header.display_name, {**dict(to_header.parameters), "tag": local_tag})
         route_set = route_set_of(request.record_route)
         return cls(
-            request.call_id, local, FrozenFromHeader.new(request.from_header), contact,
-            target, route_set, source, DialogState.EARLY, remote_cseq=request.cseq.number,
-        )  # fmt: skip
+            call_id, local, from_header, contact, target, route_set, source, DialogState.EARLY, remote_cseq=cseq.number
+        )
 
     def create_request(
         self, method: str, headers: Iterable[tuple[str, str | BaseHeader]] = (), body: bytes = b""
@@ -149,7 +150,7 @@ class Dialog:
         self, method: str, cseq: int, headers: Iterable[tuple[str, str | BaseHeader]], body: bytes
     ) -> SIPRequest:
         uri, routes = self.remote_target, self.route_set
-        if routes and "lr" not in routes[0].uri.parameters:
+        if routes and not routes[0].is_loose:
             # 12.2.1.1: a strict router gets its own URI as Request-URI, the remote target goes to the end of the routes
             uri, routes = FrozenSIPURI.new(routes[0].uri), (*routes[1:], FrozenRouteHeader(self.remote_target))
         fields: list[tuple[str, str | BaseHeader]] = [("Max-Forwards", str(MAX_FORWARDS))]
@@ -173,7 +174,8 @@ class Dialog:
 
     def next_hop(self) -> Hop:
         """Where our next request goes (12.2.1.1, 8.1.2): the first route, else the remote target."""
-        hop = hop_towards(self.route_set[0].uri if self.route_set else self.remote_target)
+        first = self.route_set[0].uri if self.route_set else self.remote_target
+        hop = hop_towards(first) if isinstance(first, BaseSIPURI) else None
         if hop is None or (hop.name is None and hop[:3] == self.hop[:3]):
             # the address of who we have been talking to all the time: it has proven its name (RFC 5922 7.3)
             return self.hop
@@ -181,7 +183,7 @@ class Dialog:
 
     def receive_request(self, request: SIPRequest) -> bool:
         """Takes note of a request of the remote party; False when its CSeq is out of order (12.2.2: answer 500)."""
-        number = request.cseq.number
+        number = mandatory(request).cseq.number
         if self.remote_cseq is not None and number <= self.remote_cseq:
             return False
         self.remote_cseq = number
