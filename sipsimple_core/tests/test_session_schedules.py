@@ -14,15 +14,20 @@ from typing import Any
 import pytest
 
 from sipsimple.core import SIPURI, SDPMediaStream, ToHeader
-from sipsimple.session import IllegalStateError, Session, SessionManager
+from sipsimple.session import IllegalStateError, Session, SessionManager, established
 from sipsimple.session.states import TRANSITIONS
 from sipsimple.testing.scripted import ScriptedInvitation, ScriptedStream, Stage
 from sipsimple.util import Route
 
-SCHEDULES = 1000
-STEPS = 25
+SCHEDULES = 2000
+STEPS = 60
 BEHAVIOURS = ["now", "now", "now", "wait", "wait", "fail", "raise"]
+PROPOSAL_OUTCOMES = ["GotAcceptProposal", "GotRejectProposal", "HadProposalFailure"]
 BOB = ToHeader(SIPURI(host="example.com", user="bob"))
+
+
+def line(port: int) -> SDPMediaStream:
+    return SDPMediaStream("message", port, "TCP/MSRP", formats=["*"])
 
 
 class Schedule:
@@ -32,13 +37,19 @@ class Schedule:
         self.stage = stage
         self.random = random.Random(seed)
         self.log: list[str] = []
+        self.begins_connected = self.random.random() < 0.6
         self.streams = [self.make_stream(name) for name in "abc"[: self.random.randint(1, 3)]]
+        if self.begins_connected:
+            for stream in self.streams:
+                stream.initialize_does = stream.start_does = "now"
+                stream.media = line(2855)
         self.session = Session(stage.account)
         self.seen: list[str | None] = [None]
 
     def make_stream(self, name: str) -> ScriptedStream:
         script = {f"{what}_does": self.random.choice(BEHAVIOURS) for what in ("initialize", "start", "end")}
-        stream = self.stage.stream(name, **script)
+        stream = self.stage.stream(name, hold_supported=self.random.random() < 0.5, **script)
+        stream.acceptable = self.random.random() < 0.9
         if self.random.random() < 0.05:
             stream.media = None
         return stream
@@ -53,8 +64,16 @@ class Schedule:
             self.session.connect(BOB, routes, self.streams)
         else:
             invitation = self.stage.invitation()
-            invitation.arrive([SDPMediaStream("message", 2855, "TCP/MSRP", formats=["*"])] * len(self.streams))
+            invitation.arrive([line(2855)] * len(self.streams))
             self.session._receive(invitation, dict(enumerate(self.streams)))
+        if self.begins_connected:
+            invitation = self.stage.invitations[-1]
+            if invitation.direction == "outgoing":
+                invitation.accept(acknowledge=False)
+            else:
+                self.session.accept(self.streams)
+            invitation.acknowledge()
+            assert self.session.state == "connected"
         for _ in range(STEPS):
             self.step()
         self.finish()
@@ -73,14 +92,58 @@ class Schedule:
             ("accept some", lambda: self.session.accept(self.some_streams())),
             ("accept", lambda: self.session.accept(self.streams)),
             ("ring", self.session.send_ring_indication),
+            ("add", self.add),
+            ("remove", self.remove),
+            ("accept proposal", lambda: self.session.accept_proposal(self.session.proposed_streams or self.streams)),
+            ("reject proposal", self.session.reject_proposal),
+            ("cancel proposal", self.session.cancel_proposal),
+            ("hold", self.session.hold),
+            ("unhold", self.session.unhold),
         ]
-        if self.random.random() < 0.15:
+        if self.random.random() < 0.05:
             methods = [("end", self.session.end), ("reject", self.session.reject)]
         name, method = self.random.choice(methods)
         try:
             self.do(name, method)
         except IllegalStateError:
             self.log[-1] += " (refused)"
+
+    def add(self) -> None:
+        stream = self.make_stream(f"n{len(self.streams)}")
+        self.session.add_stream(stream)
+        self.streams.append(stream)
+
+    def remove(self) -> None:
+        streams = self.session.streams
+        if len(streams) > 1:
+            self.session.remove_stream(self.random.choice(streams))
+
+    def offer(self) -> ScriptedStream | None:
+        """What the remote party's new lines become."""
+        stream = self.make_stream(f"n{len(self.streams)}")
+        self.streams.append(stream)
+        return stream
+
+    def re_invite(self) -> None:
+        invitation = self.invitation
+        assert invitation is not None
+        media = [SDPMediaStream.new(line) for line in invitation.remote.media]
+        change = self.random.random()
+        if change < 0.5:
+            media.append(line(3000 + len(self.log)))
+        elif change < 0.7:
+            self.random.choice(media).port = self.random.choice([0, 4000 + len(self.log)])
+        elif change < 0.8:
+            self.random.choice(media).direction = self.random.choice(["sendonly", "sendrecv"])
+        invitation.propose(None if change > 0.95 else media)
+
+    def answer(self) -> None:
+        invitation = self.invitation
+        assert invitation is not None
+        media = [SDPMediaStream.new(line) for line in invitation.offer.media]
+        if self.random.random() < 0.3:
+            self.random.choice(media).port = 0
+        invitation.accept_offer(media)
 
     def some_streams(self) -> list[ScriptedStream]:
         return self.random.sample(self.streams, self.random.randint(1, len(self.streams)))
@@ -106,8 +169,21 @@ class Schedule:
             steps = [("CANCEL", invitation.cancel)] if self.random.random() < 0.2 else []
         elif invitation.state == "connecting":
             steps = [("ACK", invitation.acknowledge), ("no ACK", invitation.miss_ack), ("BYE", invitation.hang_up)]
-        if invitation.state == "connected" and self.random.random() < 0.2:
-            steps = [("BYE", invitation.hang_up)]
+        if invitation.state == "connected":
+            if self.random.random() < 0.1:
+                steps = [("BYE", invitation.hang_up)]
+            elif invitation.sub_state == "sent_proposal":
+                steps = [
+                    ("200", self.answer),
+                    ("180", invitation.ring_again),
+                    ("491", lambda: invitation.refuse_offer(491)),
+                    ("488", lambda: invitation.refuse_offer(488)),
+                    ("500", lambda: invitation.refuse_offer(500, "local")),
+                ]
+            elif invitation.sub_state == "received_proposal":
+                steps = [("CANCEL", invitation.cancel_offer)] if self.random.random() < 0.3 else []
+            else:
+                steps = [("re-INVITE", self.re_invite)]
         if invitation.state == "disconnecting":
             steps = [("end confirmed", invitation.confirm_end), ("BYE", invitation.hang_up)]
         if steps:
@@ -142,6 +218,9 @@ class Schedule:
         assert names[-1] == endings[0], names
         assert names.count("WillEnd") == started and names.count("DidStart") <= 1 and names.count("WillStart") <= 1
         assert names[0] in ("NewOutgoing", "NewIncoming")
+        outcomes = sum(names.count(name) for name in PROPOSAL_OUTCOMES)
+        # two are open at the end if the remote party's has met ours
+        assert outcomes <= names.count("GotProposal") <= outcomes + 2, names
         assert self.session.state == "terminated" and self.session.streams == []
         assert (self.session.start_time is not None) == started and self.session.stop_time is not None
         for stream in self.streams:
@@ -169,12 +248,17 @@ def reachable(before: str | None, after: str | None) -> bool:
     return after in seen
 
 
+def offered_to(schedule: Schedule) -> Callable[..., dict[int, Any]]:
+    return lambda account, offer, new, limit: {index: schedule.offer() for index in sorted(new)[:limit]}
+
+
 @pytest.mark.parametrize("block", range(SCHEDULES // 100))
-def test_schedules(block: int, caplog: pytest.LogCaptureFixture) -> None:
-    """SES-008, SES-009, SES-081 to SES-083, STR-025: what must hold, holds in every schedule."""
+def test_schedules(block: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SES-008, SES-009, SES-044, SES-081 to SES-083, STR-025: what must hold, holds in every schedule."""
     for seed in range(block * 100, block * 100 + 100):
         with Stage().set() as stage:
             schedule = Schedule(stage, seed)
+            monkeypatch.setattr(established, "streams_offered", offered_to(schedule))
             try:
                 schedule.run()
                 schedule.check()
