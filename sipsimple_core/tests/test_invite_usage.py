@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from sipsimple.testing.digest_guard import DigestGuard
-from sipsimple.testing.parties import Call, Link, Party
 
-from sipsimple.core.protocol.invite_states import INVITE_STATES, InviteEvent, InviteState, InviteSubState
 from sipsimple.core.protocol.invite_events import InvalidStateError
+from sipsimple.core.protocol.invite_states import INVITE_STATES, InviteEvent, InviteState, InviteSubState
 from sipsimple.core.protocol.invite_usage import ANSWER_TIMEOUT
 from sipsimple.core.wire.digest import Credentials
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.parser import parse_message
+from sipsimple.testing.digest_guard import DigestGuard
+from sipsimple.testing.parties import Call, Link, Party
 
 
 @pytest.fixture
@@ -466,7 +466,7 @@ def test_a_challenged_invite_is_sent_again_with_the_answer(link: Link, alice: Pa
     guard = DigestGuard({"alice": "secret"}, methods=["INVITE"])
     bob.guards.append(guard)
     acks: list[SIPRequest] = []
-    link.drop = lambda message: is_request(message, "ACK") and acks.append(message) or False
+    link.drop = lambda message: bool(is_request(message, "ACK") and acks.append(message))
     call = alice.call(bob, credentials=Credentials("alice", "secret"))
     link.deliver()
     bob.incoming[0].respond(200)

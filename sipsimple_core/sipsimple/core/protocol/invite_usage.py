@@ -17,6 +17,7 @@ from sipsimple.core.protocol.dialog import Dialog, DialogState, new_call_id, new
 from sipsimple.core.protocol.incoming_invite import IncomingInvite
 from sipsimple.core.protocol.invite_events import InvalidStateError, InviteUser, SDPUpdate, StateChange
 from sipsimple.core.protocol.invite_states import INVITE_STATES, InviteEvent, InviteState, InviteSubState
+from sipsimple.core.protocol.mandatory import mandatory
 from sipsimple.core.protocol.offer_answer import OfferAnswer
 from sipsimple.core.protocol.offer_answer_messages import read_answer, read_offer
 from sipsimple.core.protocol.outgoing_invite import OutgoingInvite
@@ -250,13 +251,13 @@ class InviteUsage:
     ) -> bool:
         """Begins with an INVITE from outside a dialog; False when it was refused at once (13.3.1)."""
         self.direction, self.hop, self.initial = "incoming", source, request
-        self.call_id = request.call_id
+        self.call_id = mandatory(request).call_id
         refusal = read_offer(self.negotiation, request)
         if refusal is None:
             try:
                 self.dialog = Dialog.from_request(request, self._local_tag, contact, source)
             except ValueError as error:
-                refusal = 400, f"Bad Contact: {error}"
+                refusal = 400, f"Bad Contact: {error}", []
         if refusal is not None:
             transaction.respond(self._response(request, *refusal), now)
             self.state = InviteState.DISCONNECTED
@@ -274,13 +275,15 @@ class InviteUsage:
     def serves(self, request: SIPRequest) -> bool:
         return request.method in ("INVITE", "ACK", "BYE")
 
-    def request_received(self, request: SIPRequest, transaction: ServerTransaction | None, source: Hop, now: float) -> None:
+    def request_received(
+        self, request: SIPRequest, transaction: ServerTransaction | None, source: Hop, now: float
+    ) -> None:
         """A request inside the dialog."""
         assert self.dialog is not None
         method = request.method
         if method == "ACK":
             incoming = self._incoming
-            if incoming is not None and incoming.request.cseq.number == request.cseq.number:
+            if incoming is not None and mandatory(incoming.request).cseq.number == mandatory(request).cseq.number:
                 incoming.ack_received(request, now)
             return
         assert transaction is not None
@@ -379,15 +382,13 @@ class InviteUsage:
             )
         elif self.state in (InviteState.OUTGOING, InviteState.EARLY):
             event = InviteEvent.TRYING if response.code == 100 else InviteEvent.RINGING
-            self._change(
-                event, "remote", method="INVITE", code=response.code, reason=response.reason, message=response
-            )
+            self._change(event, "remote", method="INVITE", code=response.code, reason=response.reason, message=response)
 
     def invite_accepted(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
         if invite.dialog is not None:
             self._reinvite_accepted(invite, response, now)
             return
-        assert self.hop is not None
+        assert self.hop is not None and self._contact is not None
         self.dialog = Dialog.from_response(invite.request, response, self._contact, self.hop)
         self._core.add_dialog(self.dialog, self)
         if self.state is InviteState.DISCONNECTING:
@@ -396,13 +397,23 @@ class InviteUsage:
             self._send_bye(now)
             return
         self._change(
-            InviteEvent.ACCEPTED, "remote", method="INVITE", code=response.code, reason=response.reason, message=response
+            InviteEvent.ACCEPTED,
+            "remote",
+            method="INVITE",
+            code=response.code,
+            reason=response.reason,
+            message=response,
         )
         error = self._read_answer(response)
         self._acknowledge(invite, response, now)
         if error is not None:
             self._fail_negotiation(error, now)
-        elif self.state is InviteState.DISCONNECTING:
+        else:
+            self._establish(now)
+
+    def _establish(self, now: float) -> None:
+        """Our ACK is out; whoever was told of the 2xx may have ended the call meanwhile."""
+        if self.state is InviteState.DISCONNECTING:
             self._send_bye(now)
         elif self.state is InviteState.CONNECTING:
             self.sub_state = InviteSubState.NORMAL
@@ -410,7 +421,7 @@ class InviteUsage:
 
     def _acknowledge(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
         assert self.dialog is not None
-        ack = self.dialog.create_ack(invite.request.cseq.number, b"", credential_headers(invite.request))
+        ack = self.dialog.create_ack(mandatory(invite.request).cseq.number, b"", credential_headers(invite.request))
         invite.acknowledge(ack, self.dialog.next_hop(), now)
 
     def _reinvite_accepted(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
@@ -420,16 +431,15 @@ class InviteUsage:
         self._acknowledge(invite, response, now)
         if self.state is not InviteState.CONNECTED:
             return
-        self._set_sub_state(
-            InviteSubState.NORMAL, "remote", "INVITE", response.code, response.reason, response
-        )
+        self._set_sub_state(InviteSubState.NORMAL, "remote", "INVITE", response.code, response.reason, response)
         if error is not None:
             self._fail_negotiation(error, now)
 
     def invite_accepted_elsewhere(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
         # 13.2.2.4: one call is wanted, the others are acknowledged and ended
+        assert self._contact is not None
         dialog = Dialog.from_response(invite.request, response, self._contact, invite.hop)
-        ack = dialog.create_ack(invite.request.cseq.number, b"", credential_headers(invite.request))
+        ack = dialog.create_ack(mandatory(invite.request).cseq.number, b"", credential_headers(invite.request))
         self._core.send_ack(ack, dialog.next_hop(), now)
         bye = dialog.create_request("BYE")
         OutgoingRequest(bye, [dialog.next_hop()], self._core, _Nobody(), self._authenticator, dialog, now=now)
@@ -463,9 +473,7 @@ class InviteUsage:
     def _send_bye(self, now: float) -> None:
         assert self.dialog is not None
         request = self.dialog.create_request("BYE", self._bye_headers)
-        OutgoingRequest(
-            request, [self.dialog.next_hop()], self._core, self, self._authenticator, self.dialog, now=now
-        )
+        OutgoingRequest(request, [self.dialog.next_hop()], self._core, self, self._authenticator, self.dialog, now=now)
 
     def request_progressed(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
         """A BYE is answered or it is not."""
@@ -533,14 +541,23 @@ class InviteUsage:
 
     def _change(
         self, event: InviteEvent, originator: str, *, method: str | None = None, code: int | None = None,
-        reason: str | None = None, message: SIPRequest | SIPResponse | None = None, disconnect_reason: str | None = None,
+        reason: str | None = None, message: SIPRequest | SIPResponse | None = None,
+        disconnect_reason: str | None = None,
     ) -> None:  # fmt: skip
         previous, self.state = self.state, self._require(event)
         self._tell(
             StateChange(
-                originator, previous, self.state, self.sub_state, self.sub_state, method, code, reason, message,
+                originator,
+                previous,
+                self.state,
+                self.sub_state,
+                self.sub_state,
+                method,
+                code,
+                reason,
+                message,
                 disconnect_reason,
-            )  # fmt: skip
+            )
         )
 
     def _set_sub_state(

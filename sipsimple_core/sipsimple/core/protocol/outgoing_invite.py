@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from sipsimple.core.protocol.mandatory import mandatory
 from sipsimple.core.protocol.transaction import T1, TransactionLimitError
 from sipsimple.core.wire.message import SIPRequest
 
@@ -154,7 +155,7 @@ class OutgoingInvite:
         # 22.2: the same Call-ID, From and To, the CSeq raised
         dialog = self.dialog
         if dialog is None:
-            number = before.cseq.number + 1
+            number = mandatory(before).cseq.number + 1
         else:
             number = dialog.local_cseq = (dialog.local_cseq or 0) + 1
         request.headers.set("CSeq", f"{number} INVITE")
@@ -189,7 +190,7 @@ class OutgoingInvite:
             self._owner.invite_progressed(self, response, now)
 
     def _accept(self, response: SIPResponse, now: float) -> None:
-        tag = response.to_header.tag or ""
+        tag = mandatory(response).to_header.tag or ""
         if self._accepted_tag is None and not self._done:
             self._accepted_tag = tag
             self._finish()
