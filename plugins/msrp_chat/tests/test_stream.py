@@ -25,7 +25,12 @@ from sipsimple.streams.chat import (
     MultilingualText,
 )
 from sipsimple.streams.chat.composing import ComposingIndication, print_composing
-from sipsimple.streams.chat.stream import MAX_EARLY_MESSAGES, MAX_MESSAGE_SIZE, MAX_QUEUED_MESSAGES
+from sipsimple.streams.chat.stream import (
+    MAX_EARLY_MESSAGES,
+    MAX_MESSAGE_SIZE,
+    MAX_QUEUED_MESSAGES,
+    MAX_QUEUED_OCTETS,
+)
 from sipsimple.streams.msrp.testing import Side, StreamPair
 from sipsimple.streams.msrp.transport import REPORT_TIMEOUT
 
@@ -359,16 +364,54 @@ def test_queued_and_never_started() -> None:
 
 
 def test_queue_is_bounded() -> None:
-    """CHAT-009: memory is not for who never starts."""
+    """CHAT-009: memory is not for who never starts; the start makes room again."""
     pair = StreamPair(ChatStream)
     pair.propose()
-    pair.alice.stream._queue.extend([None] * MAX_QUEUED_MESSAGES)
+    ids = [say(pair, "x") for _ in range(MAX_QUEUED_MESSAGES)]
     with pytest.raises(ChatStreamError):
         say(pair, "x")
-    pair.alice.stream._queue.clear()
-    pair.alice.stream._queued_octets = 64 * 1024 * 1024
+    pair.accept()
+    pair.deliver_answer()
+    pair.alice.wait("ChatStreamDidDeliverMessage", MAX_QUEUED_MESSAGES)
+    say(pair, "x")
+    assert results(pair.alice) == dict.fromkeys(ids, DELIVERED)
+
+
+def test_queued_octets_are_bounded() -> None:
+    """CHAT-009: also of few messages; the end makes room too."""
+    pair = StreamPair(ChatStream)
+    pair.propose()
+    size = MAX_QUEUED_OCTETS // 4
+    ids = [say(pair, b"x" * size) for _ in range(4)]
     with pytest.raises(ChatStreamError):
-        say(pair, "x")
+        say(pair, b"x")
+    pair.alice.run(pair.alice.stream.end)
+    assert results(pair.alice) == dict.fromkeys(ids, failed(481))
+    assert (pair.alice.stream._backlog.messages, pair.alice.stream._backlog.octets) == (0, 0)
+
+
+def test_what_other_threads_send_is_bounded() -> None:
+    """CHAT-008: a thread that is faster than the reactor's, or finds it busy, does not fill the memory."""
+    pair = started()
+    ids: list[str] = []
+    refused: list[int] = []
+
+    def flood() -> None:
+        try:
+            while len(ids) <= MAX_QUEUED_MESSAGES:
+                ids.append(say(pair, "x"))
+        except ChatStreamError as error:
+            refused.append(error.code)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    thread.join()
+    assert (len(ids), refused) == (MAX_QUEUED_MESSAGES, [413])
+    pair.alice.wait("ChatStreamDidDeliverMessage", MAX_QUEUED_MESSAGES)
+    pair.alice.run(pair.alice.stream.send_composing_indication, "active", 60)
+    ids.append(say(pair, "x"))
+    pair.alice.wait("ChatStreamDidDeliverMessage", MAX_QUEUED_MESSAGES + 1)
+    assert results(pair.alice) == dict.fromkeys(ids, DELIVERED)
 
 
 def test_early_messages() -> None:

@@ -22,6 +22,7 @@ from sipsimple.core import BaseSIPURI, FrozenSIPURI
 from sipsimple.notification import Notification
 from sipsimple.realm import current_realm
 from sipsimple.streams.chat import notifications as _notifications  # noqa: F401
+from sipsimple.streams.chat.backlog import Backlog
 from sipsimple.streams.chat.composers import Composers
 from sipsimple.streams.chat.composing import (
     COMPOSING_TYPE,
@@ -49,7 +50,7 @@ MAX_MESSAGE_SIZE = 10 * 1024 * 1024 + 128 * 1024
 """Octets of an incoming message: ten megabytes of content, and its envelope. More is refused with 413."""
 MAX_QUEUED_MESSAGES = 10_000
 MAX_QUEUED_OCTETS = 64 * 1024 * 1024
-"""What may be given to send_message before the stream has started."""
+"""What may be given to send_message before the stream has started, or faster than the reactor's thread takes it."""
 MAX_EARLY_MESSAGES = 64
 MAX_EARLY_OCTETS = 1024 * 1024
 """What the peer may send before the stream has started on this side."""
@@ -96,7 +97,7 @@ class ChatStream(MSRPStreamBase):
         self._accepted_wrapped = (*self.accept_wrapped_types, *self.accept_types)
         self._envelope: Envelope | None = None
         self._queue: deque[OutgoingText] | None = deque()
-        self._queued_octets = 0
+        self._backlog = Backlog(MAX_QUEUED_MESSAGES, MAX_QUEUED_OCTETS)
         self._early: list[IncomingMessage] = []
         self._early_octets = 0
         self._composers = Composers(self._post_composing)
@@ -164,8 +165,9 @@ class ChatStream(MSRPStreamBase):
         :param required: names of what the recipient must understand (RFC 3862 3.7); needs CPIM
         :param additional_headers: CPIMHeader objects, or others with `name` and `value`; need CPIM
         :return: the Message-ID, by which ChatStreamDidDeliverMessage and ChatStreamDidNotDeliverMessage name it
-        :raises ChatStreamError: the direction or the remote party does not allow it. Of a queued message, whose
-            recipient is not known yet, ChatStreamDidNotDeliverMessage says so later (415, 428, …).
+        :raises ChatStreamError: the direction or the remote party does not allow it (of a queued message, whose
+            recipient is not known yet, ChatStreamDidNotDeliverMessage says so later: 415, 428, …); or too many
+            messages wait for the start, or for the reactor's thread (413)
         :raises IllegalStateError: the stream has failed or ended
         :raises ValueError, TypeError: a wrong argument
         """
@@ -181,18 +183,16 @@ class ChatStream(MSRPStreamBase):
             required,
             additional_headers,
         )
-        queue = self._queue
-        if queue is not None:
-            if len(queue) >= MAX_QUEUED_MESSAGES or self._queued_octets + len(text.octets) > MAX_QUEUED_OCTETS:
-                raise ChatStreamError("too many messages wait for the stream to start", 413)
+        envelope = self._envelope
+        if self._queue is None and envelope is not None:
+            octets, full_type = envelope.encode(text)
+            self._backlog.enter(len(octets))
+            self._in_reactor(self._take_over, text.message_id, octets, full_type)
+        else:  # it has not started; or, in another thread, it has ended since we looked at its state
+            self._backlog.enter(len(text.octets))
             if text.timestamp is None:
                 text.timestamp = datetime.now(UTC)
             self._in_reactor(self._enqueue, text)
-        elif self._envelope is not None:
-            octets, full_type = self._envelope.encode(text)
-            self._in_reactor(self._send, text.message_id, octets, full_type)
-        else:  # in another thread: the stream has ended since we looked at its state, and never started
-            self._in_reactor(self._send_text, text)
         return text.message_id
 
     def send_composing_indication(
@@ -221,7 +221,8 @@ class ChatStream(MSRPStreamBase):
             return
         if envelope.accepts(COMPOSING_TYPE) or not text.is_plain:
             octets, full_type = envelope.encode(text)
-            self._in_reactor(self._send, text.message_id, octets, full_type, "no")
+            self._backlog.enter(len(octets))
+            self._in_reactor(self._take_over, text.message_id, octets, full_type, "no")
 
     def _check_can_send(self) -> None:
         if self._state in OVER:
@@ -242,8 +243,8 @@ class ChatStream(MSRPStreamBase):
     def _enqueue(self, text: OutgoingText) -> None:
         if self._queue is not None and self._state not in OVER:
             self._queue.append(text)
-            self._queued_octets += len(text.octets)
         else:
+            self._backlog.leave(len(text.octets))
             self._send_text(text)
 
     def _send_text(self, text: OutgoingText) -> None:
@@ -260,6 +261,10 @@ class ChatStream(MSRPStreamBase):
             self._not_delivered(text.message_id, error.code, str(error))
         else:
             self._send(text.message_id, octets, content_type)
+
+    def _take_over(self, message_id: str, octets: bytes, content_type: str, success_report: str = "yes") -> None:
+        self._backlog.leave(len(octets))
+        self._send(message_id, octets, content_type, success_report)
 
     def _send(self, message_id: str, octets: bytes, content_type: str, success_report: str = "yes") -> None:
         session = self.msrp_session
@@ -282,9 +287,10 @@ class ChatStream(MSRPStreamBase):
         if self._state in OVER:
             return
         queue, self._queue = self._queue or deque(), None
-        self._queued_octets = 0
         while queue:
-            self._send_text(queue.popleft())
+            text = queue.popleft()
+            self._backlog.leave(len(text.octets))
+            self._send_text(text)
         early, self._early = self._early, []
         for message in early:
             self._take(message)
@@ -304,6 +310,7 @@ class ChatStream(MSRPStreamBase):
         self._early = []
         queue, self._queue = self._queue, None
         for text in queue or ():
+            self._backlog.leave(len(text.octets))
             self._not_delivered(text.message_id, 481, "the stream ended before it started")
 
     # msrplib.handler.SessionHandler
