@@ -514,6 +514,18 @@ def test_all_proposed_streams_fail_while_the_application_is_asked(stage: Stage) 
     gone(stage, session)
 
 
+def test_the_ack_of_an_accepted_proposal_withdraws_nothing(stage: Stage) -> None:
+    """SES-035: the proposal may be told to be settled by the ACK, while the streams start."""
+    session, invitation = proposed(stage, start_does="wait")
+    session.accept_proposal(Offered.made)
+    invitation._change("connected", "remote", "received_proposal", method="ACK")
+    assert session.state == "accepting_proposal"
+    for stream in list(Offered.made):
+        stream.did_start()
+    assert [name for name, *_ in told(stage, session)][1:] == ["GotAcceptProposal", "DidRenegotiateStreams"]
+    gone(stage, session)
+
+
 def test_a_proposal_of_unknown_media(stage: Stage) -> None:
     """SES-091: 488 with a Warning; the session remains as it was."""
     session, invitation = started(stage)

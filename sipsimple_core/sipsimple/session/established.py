@@ -44,8 +44,8 @@ class Established(Phase):
             received = change.sub_state == "received_proposal"
             if received and change.prev_sub_state != "received_proposal":
                 self.offered(change.method)
-            elif not received and change.prev_sub_state == "received_proposal" and (change.code or 487) >= 300:
-                self.withdrawn(change.code or 487, change.reason)
+            elif not received and change.prev_sub_state == "received_proposal" and (change.code or 200) >= 300:
+                self.withdrawn(change.code, change.reason)
             self.renegotiation.invitation_changed(change)
 
     def sdp_updated(self, update: Any) -> None:

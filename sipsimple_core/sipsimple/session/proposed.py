@@ -90,6 +90,10 @@ class AcceptingProposal(_Proposed):
                 self.session._media.end(stream)
         self._check_ready("")
 
+    def withdrawn(self, code: int, reason: str | None) -> None:
+        if not self._answered:
+            super().withdrawn(code, reason)
+
     def stream_settled(self, stream: Any) -> None:
         self._check("")
 
