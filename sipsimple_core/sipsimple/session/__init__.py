@@ -1,7 +1,8 @@
 """Sessions: calls with their streams, and the manager that takes incoming ones.
 
 `session` is what applications use and `manager` makes incoming ones; `states` is the table of a session's states,
-and the phases that work through it are `outgoing`, `incoming`, `starting`, `connected` and `ending`.
+and the phases that work through it are `outgoing`, `incoming`, `starting`, `connected`, `proposing`, `proposed` and
+`ending`. `renegotiation` keeps what is agreed in SDP while a session runs.
 """
 
 from sipsimple.session.errors import IllegalStateError
