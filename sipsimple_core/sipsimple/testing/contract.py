@@ -122,9 +122,7 @@ class MediaStreamContract:
 
     def media(self, party: StreamParty, **arguments: Any) -> Any:
         media = party.do("get_local_media", **arguments)
-        assert isinstance(media, BaseSDPMediaStream), (
-            f"STR-009: get_local_media() gave {media!r}, no SDPMediaStream"
-        )
+        assert isinstance(media, BaseSDPMediaStream), f"STR-009: get_local_media() gave {media!r}, no SDPMediaStream"
         return media
 
     def ended(self, party: StreamParty) -> None:
