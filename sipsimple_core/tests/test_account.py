@@ -263,7 +263,8 @@ def test_password_does_not_show(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_activation_follows_engine_and_flag(manager: AccountManager, engine: Engine) -> None:
-    """ACC-019..022, ACC-038..041: active while the engine runs and the account was saved enabled."""
+    """ACC-019, ACC-020, ACC-021, ACC-022, ACC-038, ACC-039, ACC-040, ACC-041: active while the engine runs and the
+    account was saved enabled."""
     posted = observe("SIPAccountWill", "SIPAccountDid")
     account = Account("alice@example.com")
     account.enabled = True

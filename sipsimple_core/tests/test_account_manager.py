@@ -160,7 +160,7 @@ def test_start_needs_the_configuration() -> None:
 
 
 def test_start_loads_the_accounts(configuration: ConfigurationManager) -> None:
-    """ACC-003, ACC-005, ACC-007..010, ACC-013"""
+    """ACC-003, ACC-005, ACC-007, ACC-008, ACC-009, ACC-010, ACC-013"""
     posted = observe()
     manager = AccountManager()
     manager.start()
@@ -336,7 +336,8 @@ def within_an_observer(function: Callable[[], object]) -> None:
 
 
 def test_an_account_is_known_when_save_returns(manager: AccountManager) -> None:
-    """ACC-007 to ACC-011, ACC-013: also inside an observer, where notifications come later; as default account too."""
+    """ACC-007, ACC-008, ACC-009, ACC-010, ACC-011, ACC-013: also inside an observer, where notifications come later;
+    as default account too."""
     posted = observe()
     found: list[object] = []
 

@@ -72,7 +72,8 @@ def test_it_is_a_singleton() -> None:
 
 
 def test_attributes_before_start() -> None:
-    """APP-016, APP-017, APP-018 to APP-024: what there is before anything was started."""
+    """APP-016, APP-017, APP-018, APP-019, APP-020, APP-021, APP-022, APP-023, APP-024: what there is before anything
+    was started."""
     application = SIPApplication()
     assert application.running is False and SIPApplication.running is False
     assert application.storage is None and application.local_nat_type is None
@@ -108,7 +109,8 @@ def test_values_belong_to_the_realm(network: MemoryNetwork, agent: UserAgent) ->
 
 
 def test_start_and_stop(agent: UserAgent) -> None:
-    """APP-001, APP-008, APP-013 to APP-017, APP-025 to APP-030, APP-035: the whole way."""
+    """APP-001, APP-008, APP-013, APP-014, APP-015, APP-016, APP-017, APP-025, APP-026, APP-027, APP-028, APP-029,
+    APP-030, APP-035: the whole way."""
     application, storage = agent.application, MemoryStorage()
     start(agent, storage)
     assert told(agent) == [], "start() returns before anything is told"

@@ -13,7 +13,9 @@ from sipsimple.testing.scripted import ScriptedStream
 
 
 class TestScriptedStream(MediaStreamContract):
-    """STR-006 to STR-036."""
+    """STR-006, STR-007, STR-008, STR-009, STR-010, STR-011, STR-012, STR-013, STR-014, STR-015, STR-016, STR-017,
+    STR-018, STR-019, STR-020, STR-021, STR-022, STR-023, STR-024, STR-025, STR-026, STR-027, STR-028, STR-029,
+    STR-030, STR-031, STR-032, STR-033, STR-034, STR-035, STR-036."""
 
     stream_class = ScriptedStream
 
@@ -97,7 +99,9 @@ class Nervous(ScriptedStream):
     ],
 )
 def test_a_broken_stream(broken: Any, check: str, requirement: str) -> None:
-    """STR-006 to STR-036: the failure names the requirement."""
+    """STR-006, STR-007, STR-008, STR-009, STR-010, STR-011, STR-012, STR-013, STR-014, STR-015, STR-016, STR-017,
+    STR-018, STR-019, STR-020, STR-021, STR-022, STR-023, STR-024, STR-025, STR-026, STR-027, STR-028, STR-029,
+    STR-030, STR-031, STR-032, STR-033, STR-034, STR-035, STR-036: the failure names the requirement."""
     contract = MediaStreamContract()
     contract.stream_class = broken  # type: ignore[misc]
     parties: Iterator[None] = MediaStreamContract._parties.__wrapped__(contract)  # type: ignore[attr-defined]

@@ -55,7 +55,8 @@ def line(direction: str = "sendrecv") -> SDPMediaStream:
 
 
 def test_hold_and_unhold(stage: Stage) -> None:
-    """SES-050, SES-052, SES-065, SES-087 to SES-089, STR-020, STR-021, STR-028 to STR-030: the streams that can be
+    """SES-050, SES-052, SES-065, SES-087, SES-088, SES-089, STR-020, STR-021, STR-028, STR-029, STR-030: the streams
+    that can be
     held are, at once, and the remote party learns it."""
     a, b = audio(stage), stage.stream("b")
     session, invitation = started(stage, a, b)

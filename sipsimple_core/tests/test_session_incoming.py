@@ -50,7 +50,8 @@ class Call:
 
 
 def test_a_new_incoming_session(stage: Stage) -> None:
-    """SES-061, SES-062, SES-067 to SES-072, SES-076, STR-010, STR-012: what the application is asked about."""
+    """SES-061, SES-062, SES-067, SES-068, SES-069, SES-070, SES-071, SES-072, SES-076, STR-010, STR-012: what the
+    application is asked about."""
     call = Call(stage, headers={"Subject": "Lunch"})
     call.invitation.remote_user_agent = "bob 1.0"
     session = call.session
@@ -69,7 +70,7 @@ def test_a_new_incoming_session(stage: Stage) -> None:
 
 
 def test_accept(stage: Stage) -> None:
-    """SES-025 to SES-027, SES-080, SES-081, STR-013: 200 with the answer, streams, ACK."""
+    """SES-025, SES-026, SES-027, SES-080, SES-081, STR-013: 200 with the answer, streams, ACK."""
     call = Call(stage)
     call.session.accept(call.streams)
     assert stage.calls == ["a.initialize", "a.answer", "200", "a.start"]
@@ -223,7 +224,7 @@ def test_ring(stage: Stage) -> None:
     [((), 603, "Decline"), ((486,), 486, "Busy Here"), ((486, "In a meeting"), 486, "In a meeting")],
 )
 def test_reject(stage: Stage, arguments: tuple[Any, ...], code: int, reason: str) -> None:
-    """SES-029 to SES-033, SES-084: the code and the reason, by default the RFC's."""
+    """SES-029, SES-030, SES-031, SES-032, SES-033, SES-084: the code and the reason, by default the RFC's."""
     call = Call(stage)
     states: list[str | None] = []
 

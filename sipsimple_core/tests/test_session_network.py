@@ -112,7 +112,9 @@ def dropping(network: MemoryNetwork, wanted: Callable[[Packet], bool], times: in
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_session(network: MemoryNetwork, transport: str) -> None:
-    """SES-014 to SES-018, SES-025 to SES-027, SES-054, SES-055, SES-061 to SES-068, SES-076 to SES-086, SES-097: a
+    """SES-014, SES-015, SES-016, SES-017, SES-018, SES-025, SES-026, SES-027, SES-054, SES-055, SES-061, SES-062,
+    SES-063, SES-064, SES-065, SES-066, SES-067, SES-068, SES-076, SES-077, SES-078, SES-079, SES-080, SES-081,
+    SES-082, SES-083, SES-084, SES-085, SES-086, SES-097, SES-099: a
     session from connect() to the end, on both sides."""
     alice, bob = (UserAgent(network, name, transports=[transport]) for name in ("alice", "bob"))
     bob.answer_with(ring=True, delay=1.0)
@@ -159,7 +161,8 @@ def test_both_end_at_once(network: MemoryNetwork, alice: UserAgent, bob: UserAge
 
 
 def test_a_rejected_session(network: MemoryNetwork, alice: UserAgent, bob: UserAgent) -> None:
-    """SES-016, SES-029 to SES-033, SES-082, SES-084: both sides are told who refused what."""
+    """SES-016, SES-029, SES-030, SES-031, SES-032, SES-033, SES-082, SES-084: both sides are told who refused
+    what."""
     bob.answer_with(code=486)
     session = call(alice, bob)
     gone(network, session)

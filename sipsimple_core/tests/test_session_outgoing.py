@@ -63,7 +63,8 @@ def transactions(stage: Stage, session: Session) -> list[tuple[Any, ...]]:
 
 
 def test_a_new_session(stage: Stage) -> None:
-    """SES-011, SES-059 to SES-075: a session before anything happened."""
+    """SES-011, SES-059, SES-060, SES-061, SES-062, SES-063, SES-064, SES-065, SES-066, SES-067, SES-068, SES-069,
+    SES-070, SES-071, SES-072, SES-073, SES-074, SES-075: a session before anything happened."""
     session = Session(stage.account)
     assert session.state is None
     assert session.account is stage.account
@@ -82,7 +83,8 @@ def test_a_new_session(stage: Stage) -> None:
 
 
 def test_the_attributes_of_a_call(stage: Stage) -> None:
-    """SES-060 to SES-070, SES-072: what a session tells of itself while it goes its way."""
+    """SES-060, SES-061, SES-062, SES-063, SES-064, SES-065, SES-066, SES-067, SES-068, SES-069, SES-070, SES-072:
+    what a session tells of itself while it goes its way."""
     stream = stage.stream()
     session = call(stage, stream, subject="Lunch")
     assert (session.state, session.direction, session.transport) == ("outgoing", "outgoing", "udp")
@@ -109,7 +111,7 @@ def test_the_attributes_of_a_call(stage: Stage) -> None:
 
 
 def test_the_attributes_of_a_call_that_fails(stage: Stage) -> None:
-    """SES-063, SES-064, SES-067 to SES-070: it never started, and stopped when that was told."""
+    """SES-063, SES-064, SES-067, SES-068, SES-069, SES-070: it never started, and stopped when that was told."""
     session = call(stage)
     last(stage).refuse(486)
     assert session.start_time is None

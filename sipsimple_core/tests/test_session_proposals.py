@@ -96,7 +96,8 @@ def gone(stage: Stage, session: Session) -> None:
 
 
 def test_add_stream(stage: Stage) -> None:
-    """SES-042 to SES-045, SES-091, SES-093, SES-095 to SES-097, STR-010, STR-012: it is accepted."""
+    """SES-042, SES-043, SES-044, SES-045, SES-091, SES-093, SES-095, SES-096, SES-097, STR-010, STR-012: it is
+    accepted."""
     session, invitation = started(stage)
     b = stage.stream("b", initialize_does="wait", start_does="wait")
     session.add_stream(b)
@@ -472,7 +473,7 @@ def test_accept_proposal_takes_only_what_is_proposed(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("arguments", "code", "reason"), [((), 488, "Not Acceptable Here"), ((603, "No"), 603, "No")])
 def test_reject_proposal(stage: Stage, arguments: tuple[Any, ...], code: int, reason: str) -> None:
-    """SES-039 to SES-041, SES-092: the streams are ended, the session goes on."""
+    """SES-039, SES-040, SES-041, SES-092: the streams are ended, the session goes on."""
     session, invitation = proposed(stage)
     session.reject_proposal(*arguments)
     assert invitation.responses[-1][:2] == (code, reason)
@@ -606,7 +607,8 @@ def test_a_refresh_without_offer(stage: Stage) -> None:
 
 @pytest.mark.parametrize("acceptable", [True, False])
 def test_an_offer_that_changes_a_stream(stage: Stage, acceptable: bool) -> None:
-    """STR-016 to STR-019: the stream is asked before anything changes; one that does not want refuses the offer."""
+    """STR-016, STR-017, STR-018, STR-019: the stream is asked before anything changes; one that does not want refuses
+    the offer."""
     session, invitation = started(stage, stage.stream("a", acceptable=acceptable), stage.stream("b"))
     changed = SDPMediaStream.new(line())
     changed.attributes.append(SDPAttribute("label", "1"))

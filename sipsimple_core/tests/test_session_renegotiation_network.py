@@ -74,7 +74,8 @@ def settled(network: MemoryNetwork, *sessions: Session, streams: int) -> None:
 
 
 def test_a_proposal(network: MemoryNetwork, call: Call) -> None:
-    """SES-034 to SES-038, SES-042 to SES-045, SES-091, SES-093, SES-095: what both sides are told; the slot of a
+    """SES-034, SES-035, SES-036, SES-037, SES-038, SES-042, SES-043, SES-044, SES-045, SES-091, SES-093, SES-095:
+    what both sides are told; the slot of a
     stream that was removed is used by the next (SES-046)."""
     alice, ours, bob, theirs = call
     add(alice, ours)
@@ -96,7 +97,7 @@ def test_a_proposal(network: MemoryNetwork, call: Call) -> None:
 
 
 def test_a_proposal_that_is_rejected(network: MemoryNetwork, call: Call) -> None:
-    """SES-039 to SES-041, SES-092: the code and the reason are told on both sides."""
+    """SES-039, SES-040, SES-041, SES-092: the code and the reason are told on both sides."""
     alice, ours, bob, theirs = call
     add(alice, ours)
     network.run_until(lambda: theirs.state == "received_proposal")
@@ -135,7 +136,7 @@ def test_both_propose_at_once(network: MemoryNetwork, call: Call) -> None:
 
 
 def test_hold(network: MemoryNetwork, call: Call) -> None:
-    """SES-050 to SES-053, SES-065, SES-087 to SES-090: both sides learn who holds."""
+    """SES-050, SES-051, SES-052, SES-053, SES-065, SES-087, SES-088, SES-089, SES-090: both sides learn who holds."""
     alice, ours, bob, theirs = call
     alice.run(ours.hold)
     network.run_until(lambda: theirs.on_hold)

@@ -254,7 +254,7 @@ def offered_to(schedule: Schedule) -> Callable[..., dict[int, Any]]:
 
 @pytest.mark.parametrize("block", range(SCHEDULES // 100))
 def test_schedules(block: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SES-008, SES-009, SES-044, SES-081 to SES-083, STR-025: what must hold, holds in every schedule."""
+    """SES-008, SES-009, SES-044, SES-081, SES-082, SES-083, STR-025: what must hold, holds in every schedule."""
     for seed in range(block * 100, block * 100 + 100):
         with Stage().set() as stage:
             schedule = Schedule(stage, seed)

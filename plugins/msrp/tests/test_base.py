@@ -72,7 +72,8 @@ def edit(*attributes: tuple[str, str], without: tuple[str, ...] = ()) -> Any:
 
 
 def test_is_a_media_stream() -> None:
-    """MSRP-002, MSRP-003, STR-006, STR-028..030: all of IMediaStream; the base is no stream of its own."""
+    """MSRP-002, MSRP-003, STR-006, STR-028, STR-029, STR-030: all of IMediaStream; the base is no stream of its
+    own."""
     pair = StreamPair(_Plain)
     pair.propose()
     assert verifyObject(IMediaStream, pair.bob.stream)
@@ -83,7 +84,8 @@ def test_is_a_media_stream() -> None:
 
 
 def test_offer() -> None:
-    """MSRP-004..006, CHAT-003: media type, port, path, accept-types, accept-wrapped-types, and a=setup."""
+    """MSRP-004, MSRP-005, MSRP-006, CHAT-003: media type, port, path, accept-types, accept-wrapped-types, and
+    a=setup."""
     pair = StreamPair(_Plain)
     pair.propose()
     media = pair.offer.media[0]
@@ -200,7 +202,7 @@ def test_observes_itself() -> None:
 
 
 def test_end_while_connecting() -> None:
-    """STR-023..025, STR-035, STR-036: ended in the middle of it, once, and nobody is left connected."""
+    """STR-023, STR-024, STR-025, STR-035, STR-036: ended in the middle of it, once, and nobody is left connected."""
     pair = StreamPair(_Plain)
     pair.propose()
     pair.accept()

@@ -103,7 +103,7 @@ def test_broken_and_hostile(data: bytes) -> None:
     )
 )
 def test_round_trip(indication: ComposingIndication) -> None:
-    """CHAT-007, CHAT-021..023: what is printed is read again."""
+    """CHAT-007, CHAT-021, CHAT-022, CHAT-023: what is printed is read again."""
     assert parse_composing(print_composing(indication)) == indication
 
 

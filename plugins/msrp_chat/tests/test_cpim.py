@@ -149,7 +149,7 @@ def test_header_objects_of_others() -> None:
     ],
 )
 def test_refuses_to_print_what_breaks_out_of_its_header(changes: dict[str, object]) -> None:
-    """CHAT-016..018: no argument can add a header or end the envelope."""
+    """CHAT-016, CHAT-017, CHAT-018: no argument can add a header or end the envelope."""
     message = CPIMMessage("x", "text/plain", ALICE, [BOB])
     for name, value in changes.items():
         setattr(message, name, value)

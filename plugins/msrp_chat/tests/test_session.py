@@ -42,7 +42,8 @@ def count(agent: UserAgent, name: str) -> int:
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_chat(transport: str) -> None:
-    """CHAT-001, STR-005, STR-010..014, STR-022..024, STR-031: a session with a chat, from the call to its end."""
+    """CHAT-001, STR-005, STR-010, STR-011, STR-012, STR-013, STR-014, STR-022, STR-023, STR-024, STR-031: a session
+    with a chat, from the call to its end."""
     alice, bob = agents(transport)
     network = alice.network
     session = connected(alice, bob)

@@ -96,7 +96,8 @@ def raw(pair: StreamPair, content: bytes, content_type: str) -> str:
 
 
 def test_message_and_its_notifications() -> None:
-    """CHAT-001, CHAT-006, CHAT-010, CHAT-025..028, CHAT-032: sent, got, delivered, under the id that was returned."""
+    """CHAT-001, CHAT-006, CHAT-010, CHAT-025, CHAT-026, CHAT-027, CHAT-028, CHAT-032: sent, got, delivered, under the
+    id that was returned."""
     pair = started()
     message_id = say(pair, "hello")
     message = heard(pair)
@@ -179,7 +180,7 @@ def test_many_in_order_once_and_both_ways() -> None:
 
 
 def test_all_options() -> None:
-    """CHAT-012, CHAT-014, CHAT-016..019: in a chat room each of them arrives."""
+    """CHAT-012, CHAT-014, CHAT-016, CHAT-017, CHAT-018, CHAT-019: in a chat room each of them arrives."""
     pair = started(edit_answer=edit(PRIVATE))
     assert pair.alice.stream.private_messages_allowed and not pair.bob.stream.private_messages_allowed
     say(
@@ -232,7 +233,8 @@ def test_private_messages_need_a_chat_room() -> None:
     ],
 )
 def test_options_need_cpim(options: dict[str, Any]) -> None:
-    """CHAT-013, CHAT-015..018: without CPIM there is no place for them, not even in a chat room."""
+    """CHAT-013, CHAT-015, CHAT-016, CHAT-017, CHAT-018: without CPIM there is no place for them, not even in a chat
+    room."""
     pair = started(edit_answer=lambda media: (accepts("text/plain")(media), edit(PRIVATE)(media)))
     with pytest.raises(ChatStreamError):
         say(pair, "hello", **options)
@@ -642,7 +644,8 @@ def compose(pair: StreamPair, *arguments: Any, **options: Any) -> None:
 
 @pytest.mark.parametrize("types", [None, "text/plain application/im-iscomposing+xml"])
 def test_composing(types: str | None) -> None:
-    """CHAT-007, CHAT-021..023, CHAT-029..031: its own notification, no message, and none of a message's."""
+    """CHAT-007, CHAT-021, CHAT-022, CHAT-023, CHAT-029, CHAT-030, CHAT-031: its own notification, no message, and
+    none of a message's."""
     pair = started(edit_answer=accepts(types) if types else None)
     compose(pair, "active", 90, NOON)
     data = pair.bob.wait("ChatStreamGotComposingIndication")
