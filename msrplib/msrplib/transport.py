@@ -238,6 +238,7 @@ class _Attempt:
         self.deferred: Deferred[MSRPSession] = Deferred(lambda _: self._give_up())
         self.timer: Any = None
         self.socket: Any = None  # IConnector
+        self.awaited: MSRPConnection | None = None  # the connection that is being made for it
         self._connector = connector
         self._connection: MSRPConnection | None = None
         self._is_done = False
@@ -261,7 +262,7 @@ class _Attempt:
 
     def _finish(self) -> None:
         self._is_done = True
-        self._connector.attempts.discard(self)
+        self._connector.forget(self)
         self.session.binding.expect_outcome(None)
         if self.timer is not None and self.timer.active():
             self.timer.cancel()
@@ -342,6 +343,7 @@ class MSRPConnector:
             return attempt.deferred
         connection = MSRPConnection(self._reactor, self, self._limits, self._on_trace, hop.secure)
         self._waiting[connection] = attempt
+        attempt.awaited = connection
         factory: Any = _ClientFactory(lambda: connection, attempt.settled)
         if hop.secure:
             from msrplib.tls import TLSParameters, wrap_client
@@ -351,6 +353,12 @@ class MSRPConnector:
             hop.host, key[1], factory, timeout=timeout, bindAddress=self._bind_address
         )
         return attempt.deferred
+
+    def forget(self, attempt: _Attempt) -> None:
+        """The attempt is over, whatever becomes of the connection that was being made for it."""
+        self.attempts.discard(attempt)
+        if attempt.awaited is not None:
+            self._waiting.pop(attempt.awaited, None)
 
     # ConnectionOwner
 

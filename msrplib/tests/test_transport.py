@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -168,6 +170,30 @@ def test_connection_refused(reactor: Any, make_recorder: Any) -> None:
     assert "refused" in outcome[0].getErrorMessage()
     assert reactor.getDelayedCalls() == []
     assert not session.is_closed
+
+
+def test_nothing_is_left_of_what_failed(reactor: Any, make_recorder: Any) -> None:
+    """A connector keeps no session whose connection was refused, given up, or came too late."""
+    listener, connector = start(reactor), MSRPConnector(reactor)
+    sessions = weakref.WeakSet[MSRPSession]()
+    for way in ("refused", "cancelled", "closed"):
+        active, _ = new_pair(listener, connector, make_recorder)
+        if way == "refused":
+            active.remote_path = (MSRPURI("10.0.0.1", 1, "x"),)
+        sessions.add(active)
+        deferred = connector.connect(active)
+        deferred.addErrback(lambda failure: None)
+        if way == "cancelled":
+            deferred.cancel()
+        elif way == "closed":
+            active.close()
+        reactor.settle()
+        reactor.pass_time(60)
+        del active, deferred
+    reactor.sockets.clear()
+    gc.collect()
+    assert not connector.attempts
+    assert not list(sessions)
 
 
 def test_no_answer_to_the_first_send(reactor: Any, make_recorder: Any) -> None:
