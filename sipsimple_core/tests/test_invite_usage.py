@@ -330,6 +330,18 @@ def test_an_invite_with_a_broken_body_is_refused(
     assert_nothing_left(link, alice, bob)
 
 
+def test_a_body_in_an_encoding_that_we_do_not_know_is_refused(link: Link, alice: Party, bob: Party) -> None:
+    """RFC 3261 8.2.3, 21.4.13: 415 with Accept-Encoding."""
+    call = alice.call(bob)
+    data, source, destination = link.queue.popleft()
+    data = data.replace(b"Content-Type: application/sdp", b"Content-Type: application/sdp\r\nContent-Encoding: gzip", 1)
+    link.queue.append((data, source, destination))
+    link.deliver()
+    assert call.last.code == 415 and bob.incoming == []
+    assert isinstance(call.last.message, SIPResponse)
+    assert call.last.message.headers.get("Accept-Encoding") == "identity"
+
+
 def test_a_broken_reinvite_leaves_the_call_alone(link: Link, alice: Party, bob: Party) -> None:
     call, answer = establish(link, alice, bob)
     dialog = call.usage.dialog

@@ -7,6 +7,7 @@ import logging
 from sipsimple.core.protocol.offer_answer import OfferAnswer, OfferAnswerError
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.sdp import FrozenSDPSession
+from sipsimple.core.wire.validation import refuse_content
 
 __all__ = ["read_answer", "read_offer"]
 
@@ -19,9 +20,11 @@ def read_offer(negotiation: OfferAnswer, request: SIPRequest) -> Refusal | None:
     """Takes the offer of an INVITE, if it has one; what to answer (code, reason, headers) when it can't be taken."""
     if not request.body:
         return None
+    if (unwelcome := refuse_content(request, ["application/sdp"])) is not None:
+        return unwelcome.code, unwelcome.reason, [(name, str(value)) for name, value in unwelcome.headers]
     if not _is_sdp(request):
-        # 21.4.13
-        return 415, None, [("Accept", "application/sdp")]
+        # a body that may be left alone (20.11), so the INVITE has no offer
+        return None
     try:
         negotiation.receive_offer(FrozenSDPSession.parse(request.body))
     except OfferAnswerError as error:
