@@ -26,6 +26,7 @@ from sipsimple.core.wire.headers import BaseHeader, FrozenContactHeader, FrozenF
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.reasons import reason_phrase
 from sipsimple.core.wire.sdp import BaseSDPSession, FrozenSDPSession
+from sipsimple.core.wire.validation import Refusal
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.hop import Hop
@@ -257,9 +258,9 @@ class InviteUsage:
             try:
                 self.dialog = Dialog.from_request(request, self._local_tag, contact, source)
             except ValueError as error:
-                refusal = 400, f"Bad Contact: {error}", []
+                refusal = Refusal(400, f"Bad Contact: {error}")
         if refusal is not None:
-            transaction.respond(self._response(request, *refusal), now)
+            transaction.respond(self._refusal(request, refusal), now)
             self.state = InviteState.DISCONNECTED
             return False
         assert self.dialog is not None
@@ -320,7 +321,7 @@ class InviteUsage:
             return
         refusal = read_offer(self.negotiation, request)
         if refusal is not None:
-            transaction.respond(self._response(request, *refusal), now)
+            transaction.respond(self._refusal(request, refusal), now)
             return
         self.dialog.refresh_target(request, "INVITE")
         self._incoming = IncomingInvite(request, transaction, self._core.timers, self)
@@ -531,6 +532,9 @@ class InviteUsage:
             fields.append(("Content-Type", "application/sdp"))
             body = sdp.encode()
         return make_response(request, code, reason, None if code == 100 else self._local_tag, fields, body)
+
+    def _refusal(self, request: SIPRequest, refusal: Refusal) -> SIPResponse:
+        return make_response(request, refusal.code, refusal.reason, self._local_tag, refusal.headers)
 
     def _require(self, event: InviteEvent) -> InviteState:
         try:

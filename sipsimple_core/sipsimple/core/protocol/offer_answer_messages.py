@@ -7,31 +7,29 @@ import logging
 from sipsimple.core.protocol.offer_answer import OfferAnswer, OfferAnswerError
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.sdp import FrozenSDPSession
-from sipsimple.core.wire.validation import refuse_content
+from sipsimple.core.wire.validation import Refusal, refuse_content
 
 __all__ = ["read_answer", "read_offer"]
 
 log = logging.getLogger("sipsimple.core.offer_answer")
 
-Refusal = tuple[int, str | None, list[tuple[str, str]]]
-
 
 def read_offer(negotiation: OfferAnswer, request: SIPRequest) -> Refusal | None:
-    """Takes the offer of an INVITE, if it has one; what to answer (code, reason, headers) when it can't be taken."""
+    """Takes the offer of an INVITE, if it has one; what to answer when it can't be taken."""
     if not request.body:
         return None
     if (unwelcome := refuse_content(request, ["application/sdp"])) is not None:
-        return unwelcome.code, unwelcome.reason, [(name, str(value)) for name, value in unwelcome.headers]
+        return unwelcome
     if not _is_sdp(request):
         # a body that may be left alone (20.11), so the INVITE has no offer
         return None
     try:
         negotiation.receive_offer(FrozenSDPSession.parse(request.body))
     except OfferAnswerError as error:
-        return 488, None, [("Warning", f'399 sipsimple "{error}"')]
+        return Refusal.of(488, "", ("Warning", f'399 sipsimple "{error}"'))
     except ValueError as error:
         log.info("INVITE %s refused, its session description can't be read: %s", request.call_id, error)
-        return 400, "Bad Session Description", []
+        return Refusal(400, "Bad Session Description")
     return None
 
 
