@@ -55,7 +55,7 @@ def make_ladder(console: Console) -> Ladder:
 def save_picture(console: Console, path: str) -> None:
     """Writes what the console recorded as SVG, in the reader's own monospace font."""
     svg = console.export_svg(title="make demo")
-    Path(path).write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+    Path(path).write_text(re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->", "", svg, flags=re.DOTALL), encoding="utf-8")
 
 
 class PlainLadder:
