@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sipsimple.core import notifications as _notifications  # noqa: F401
 from sipsimple.core.destinations import destinations_of
+from sipsimple.core.invitation_transfer import TransferableCall
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.invite_events import InvalidStateError, SDPUpdate, StateChange
 from sipsimple.core.protocol.invite_states import InviteState
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
 __all__ = ["Invitation"]
 
 
-class Invitation:
+class Invitation(TransferableCall):
     """A call, from the INVITE to the BYE (RFC 3261 13 to 15).
 
     An outgoing one is made by `Invitation()` and `send_invite`; an incoming one is made by the engine and announced by
     `SIPInvitationChangedState` with state `incoming`. Methods are called in the reactor thread.
 
-    Notifications: `SIPInvitationChangedState`, `SIPInvitationGotSDPUpdate`.
+    Notifications: `SIPInvitationChangedState`, `SIPInvitationGotSDPUpdate`, and those of transfers:
+    `SIPInvitationTransferNewOutgoing`, `SIPInvitationTransferNewIncoming`, `SIPInvitationTransferDidStart`,
+    `SIPInvitationTransferGotNotify`, and at last `SIPInvitationTransferDidEnd` or `SIPInvitationTransferDidFail`.
 
     Attributes: `direction` ('incoming', 'outgoing' or None), `from_header`, `to_header` (as in the first INVITE, with
     the tags known so far), `request_uri`, `contact_header` (ours), `remote_contact_header`, `route_header`,

@@ -60,14 +60,17 @@ def send_transfer(
     call: InviteUsage,
     headers: Sequence[tuple[str, str | BaseHeader]],
     user: SubscriptionUser,
-    authenticator: Authenticator | None = None,
     timeout: float | None = None,
     *,
     now: float,
 ) -> SubscriptionUsage:
-    """Sends a REFER with these headers in the dialog of a call. Raises `InvalidStateError` unless it is connected."""
+    """Sends a REFER with these headers in the dialog of a call, with its credentials.
+
+    Raises `InvalidStateError` unless the call is connected.
+    """
     if call.state is not InviteState.CONNECTED or call.dialog is None:
         raise InvalidStateError(f"a call can't be transferred in state {call.state}")
+    authenticator: Authenticator | None = getattr(call, "authenticator", None)
     usage = SubscriptionUsage(core, FrozenEventHeader(REFER_EVENT), user, authenticator=authenticator)
     usage.start_in_dialog(call.dialog, headers, timeout, now=now)
     return usage
