@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DATAGRAM", "UDPListener", "is_keepalive"]
 
+#: How many octets are read before the event loop goes on with whatever else is due: a handful of messages.
+READ_AT_ONCE = 2048
+
 #: The most that a datagram can hold; Twisted's own limit would cut messages off after 8192 octets.
 MAX_DATAGRAM = 65_535
 #: The most that is left of it for a message over IPv4; IPv6 has a little more.
@@ -51,6 +54,7 @@ class UDPListener(DatagramProtocol):
             self._port = listen_datagrams(reactor, port, self, interface, MAX_DATAGRAM)
         except (CannotListenError, OSError) as error:
             raise ListenError("udp", interface, port, getattr(error, "socketError", error)) from error
+        self._port.maxThroughput = READ_AT_ONCE
         address = self._port.getHost()
         self.local = Hop("udp", address.host, address.port)
         self.ipv6 = ":" in address.host
