@@ -30,8 +30,6 @@ __all__ = [
 
 _HASHES = {"SHA-1": "sha1", "SHA-224": "sha224", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 _SELF_SIGNED_DAYS = 30
-_PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
-_PEM_END = b"-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -167,40 +165,27 @@ def wrap_server(factory: Any, parameters: TLSParameters, reactor: Any) -> Any:
 
 def wrap_client(factory: Any, parameters: TLSParameters, host: str, reactor: Any) -> Any:
     """A factory that does TLS as a client of `host` around `factory`."""
-    if parameters.verify == "ca":
-        certificate = None
-        if parameters.certificate is not None and parameters.private_key is not None:
-            pem = parameters.certificate + b"\n" + parameters.private_key
-            certificate = ssl.PrivateCertificate.loadPEM(pem)
-        roots = None if parameters.trust_roots is None else _trust_roots(parameters.trust_roots)
-        creator = ssl.optionsForClientTLS(host, trustRoot=roots, clientCertificate=certificate)
-        return TLSMemoryBIOFactory(creator, True, factory, clock=reactor)
     options = _own_certificate(parameters) if parameters.certificate is not None else {}
+    if parameters.verify == "ca":
+        roots = None if parameters.trust_roots is None else _trust_roots(parameters.trust_roots)
+        creator = ssl.optionsForClientTLS(host, trustRoot=roots, extraCertificateOptions=options)
+        return TLSMemoryBIOFactory(creator, True, factory, clock=reactor)
     context = ssl.CertificateOptions(**options, raiseMinimumTo=ssl.TLSVersion.TLSv1_2).getContext()
     context.set_verify(SSL.VERIFY_NONE)
     return TLSMemoryBIOFactory(_ContextFactory(context), True, factory, clock=reactor)
 
 
 def _own_certificate(parameters: TLSParameters) -> dict[str, Any]:
-    certificates = _split_pem(parameters.certificate or b"")
-    if not certificates:
-        raise ValueError("the certificate is not PEM")
-    return {
-        "certificate": certificates[0],
-        "extraCertChain": certificates[1:],
-        "privateKey": crypto.load_privatekey(crypto.FILETYPE_PEM, parameters.private_key or b""),
-    }
+    try:
+        own, *chain = x509.load_pem_x509_certificates(parameters.certificate or b"")
+    except ValueError as error:
+        raise ValueError("the certificate is not PEM") from error
+    key = serialization.load_pem_private_key(parameters.private_key or b"", None)
+    return {"certificate": own, "extraCertChain": chain, "privateKey": key}
 
 
 def _trust_roots(text: bytes) -> Any:
-    certificates = [ssl.Certificate(each) for each in _split_pem(text)]
-    return ssl.trustRootFromCertificates(certificates)
-
-
-def _split_pem(text: bytes) -> list[crypto.X509]:
-    certificates: list[crypto.X509] = []
-    for part in text.split(_PEM_BEGIN)[1:]:
-        body = part.partition(_PEM_END)[0]
-        pem = _PEM_BEGIN + body + _PEM_END + b"\n"
-        certificates.append(crypto.load_certificate(crypto.FILETYPE_PEM, pem))
-    return certificates
+    certificates = x509.load_pem_x509_certificates(text)
+    return ssl.trustRootFromCertificates(
+        [ssl.Certificate(crypto.X509.from_cryptography(each)) for each in certificates]
+    )

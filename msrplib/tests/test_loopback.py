@@ -15,7 +15,8 @@ from msrplib.tls import make_self_signed
 from msrplib.transport import MSRPConnector, MSRPListener
 
 TIMEOUT = 30.0
-pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # Twisted does
+#: What OpenSSL is handed are objects of cryptography; those of pyOpenSSL are on their way out.
+pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
 
 
 def run(scenario: Any) -> Any:

@@ -21,7 +21,8 @@ from msrplib.tls import TLSParameters, make_self_signed
 from msrplib.transport import MSRPConnector, MSRPListener
 from msrplib.uri import MSRPURI
 
-pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # Twisted does
+#: What OpenSSL is handed are objects of cryptography; those of pyOpenSSL are on their way out.
+pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
 
 
 class Authority:

@@ -654,7 +654,6 @@ def test_endpoints_work_by_name(network: MemoryNetwork) -> None:
     assert failed[1] is ConnectingCancelledError
 
 
-@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 def test_tls_runs_over_the_transports(network: MemoryNetwork) -> None:
     ssl = pytest.importorskip("twisted.internet.ssl")
     from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -678,7 +677,7 @@ def self_signed_context(ssl):
     from datetime import UTC, datetime, timedelta
 
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
@@ -687,7 +686,4 @@ def self_signed_context(ssl):
     certificate = x509.CertificateBuilder(
         name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
     ).sign(key, hashes.SHA256())
-    pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return ssl.PrivateCertificate.loadPEM(pem).options()
+    return ssl.CertificateOptions(privateKey=key, certificate=certificate)

@@ -26,6 +26,9 @@ from sipsimple.core.wire.message import SIPRequest, make_response
 from sipsimple.testing.certificates import CertificateAuthority
 from sipsimple.testing.network import MemoryNetwork
 
+#: What OpenSSL is handed are objects of cryptography; those of pyOpenSSL are on their way out.
+pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
+
 BOB = Hop("tls", "10.0.0.2", 5061, "bob.example")
 
 

@@ -196,9 +196,9 @@ def _own_certificate(path: AnyPath) -> dict[str, Any]:
     if own.not_valid_after_utc < datetime.now(UTC):
         log.warning("Our certificate %s has expired on %s", path, own.not_valid_after_utc.date())
     return {
-        "certificate": crypto.X509.from_cryptography(own),
-        "extraCertChain": [crypto.X509.from_cryptography(each) for each in certificates[1:]],
-        "privateKey": crypto.PKey.from_cryptography_key(key),  # type: ignore[arg-type]
+        "certificate": own,
+        "extraCertChain": certificates[1:],
+        "privateKey": key,
     }
 
 
