@@ -1,7 +1,9 @@
 """UDP and TCP below the transaction layer: on the in-memory network, and a little on real loopback sockets."""
 
 import errno
+import gc
 import time
+import warnings
 
 import pytest
 from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
@@ -646,5 +648,17 @@ def test_a_port_in_use_over_real_sockets_is_a_named_error(loopback):
     _reactor, alice, bob = loopback
     for transport in ("udp", "tcp"):
         port = alice.transports.listen(transport, 0, "127.0.0.1").port
-        with pytest.raises(ListenError, match=f"{transport} port {port}"):
-            bob.transports.listen(transport, port, "127.0.0.1")
+        with warnings.catch_warnings(record=True) as leaks:
+            warnings.simplefilter("always", ResourceWarning)
+            with pytest.raises(ListenError, match=f"{transport} port {port}"):
+                bob.transports.listen(transport, port, "127.0.0.1")
+            gc.collect()
+        assert leaks == []
+
+
+@pytest.mark.parametrize("interface", ["nonsense", "192.0.2.1", "2001:db8::1", "fe80::1%nothing"])
+def test_an_address_that_is_not_ours_is_a_named_error(loopback, interface):
+    _reactor, alice, _bob = loopback
+    for transport in ("udp", "tcp"):
+        with pytest.raises(ListenError, match=f"{transport} port 0 of {interface}"):
+            alice.transports.listen(transport, 0, interface)

@@ -1,7 +1,7 @@
-"""Ports on all addresses of one family, IPv4 or IPv6.
+"""The sockets that we listen on, made here where Twisted's own `listenTCP` and `listenUDP` would not do.
 
-A socket on `::` would take the IPv4 port of the same number too, unless it is told not to (RFC 3493 5.3); Twisted's own
-`listenTCP` and `listenUDP` do not tell it, so that such sockets are made here and handed over.
+A socket on `::` would take the IPv4 port of the same number too, unless it is told not to (RFC 3493 5.3). And of a
+datagram port that can't be had, Twisted leaves the socket open until the garbage collector finds it.
 """
 
 from __future__ import annotations
@@ -23,31 +23,37 @@ BACKLOG = 256
 
 def listen_datagrams(reactor: Any, port: int, protocol: Any, interface: str, max_size: int) -> Any:
     """`listenUDP`, with `::` meaning IPv6 alone. Raises CannotListenError or OSError."""
-    if interface != ANY_IPV6 or not IReactorSocket.providedBy(reactor):
+    if not IReactorSocket.providedBy(reactor):
         return reactor.listenUDP(port, protocol, interface=interface, maxPacketSize=max_size)
-    with _ipv6_socket(socket.SOCK_DGRAM, port) as bound:
-        return reactor.adoptDatagramPort(bound.fileno(), socket.AF_INET6, protocol, max_size)
+    with _bound_socket(socket.SOCK_DGRAM, port, interface) as bound:
+        return reactor.adoptDatagramPort(bound.fileno(), bound.family, protocol, max_size)
 
 
 def listen_stream(reactor: Any, port: int, factory: Any, interface: str) -> Any:
     """`listenTCP`, with `::` meaning IPv6 alone. Raises CannotListenError or OSError."""
     if interface != ANY_IPV6 or not IReactorSocket.providedBy(reactor):
         return reactor.listenTCP(port, factory, backlog=BACKLOG, interface=interface)
-    with _ipv6_socket(socket.SOCK_STREAM, port) as bound:
+    with _bound_socket(socket.SOCK_STREAM, port, interface) as bound:
         bound.listen(BACKLOG)
-        return reactor.adoptStreamPort(bound.fileno(), socket.AF_INET6, factory)
+        return reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
 
 
-def _ipv6_socket(kind: socket.SocketKind, port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET6, kind)
+def _bound_socket(kind: socket.SocketKind, port: int, interface: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+    bound = None
     try:
+        bound = socket.socket(family, kind)
         bound.setblocking(False)
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if family is socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind is socket.SOCK_STREAM and os.name == "posix":
             # a port in TIME_WAIT may be used again; on Windows this would mean any port at all
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((ANY_IPV6, port))
+        # resolved, as the address may have a scope (fe80::1%eth0); no name is looked up
+        numeric = socket.AI_PASSIVE | socket.AI_NUMERICHOST
+        bound.bind(socket.getaddrinfo(interface or None, port, family, kind, flags=numeric)[0][4])
     except OSError as error:
-        bound.close()
-        raise CannotListenError(ANY_IPV6, port, error) from error
+        if bound is not None:
+            bound.close()
+        raise CannotListenError(interface, port, error) from error
     return bound
