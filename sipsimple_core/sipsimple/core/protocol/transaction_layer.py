@@ -24,6 +24,7 @@ from sipsimple.core.protocol.client_transaction import (
     NonInviteClientTransaction,
 )
 from sipsimple.core.protocol.drop_log import DropLog
+from sipsimple.core.protocol.final_response import mend_final_response
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.server_transaction import (
     InviteServerTransaction,
@@ -261,6 +262,9 @@ class TransactionLayer:
 
     def _response_received(self, response: SIPResponse, source: Hop, now: float) -> None:
         problem = validate_response(response)
+        if problem is not None and self._mend(response):
+            self.drop_log(now, "Left out of a response from %s what can't be read: %s", source, problem)
+            problem = validate_response(response)
         if problem is not None:
             self.drop_log(now, "Dropped a response from %s: %s", source, problem)
             return
@@ -281,6 +285,17 @@ class TransactionLayer:
             self.drop_log(now, "Dropped a response from %s that is for %s:%d", source, via.host, via.port)
         else:
             transaction.response_received(response, now)
+
+    def _mend(self, response: SIPResponse) -> bool:
+        """Try to make a final response to an INVITE acceptable; False if it is none of ours."""
+        via, cseq = response.via, response.cseq
+        if response.code < 200 or via is None or cseq is None or cseq.method != "INVITE":
+            return False
+        transaction = self._clients.get((via.branch or "", "INVITE"))
+        if transaction is None:
+            return False
+        mend_final_response(response, transaction.request)
+        return True
 
     # Requests
 
