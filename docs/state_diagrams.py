@@ -19,6 +19,7 @@ TABLES = [
     ("Session", "sipsimple.session.states", "TRANSITIONS", "SES-008 to SES-059"),
     ("Application", "sipsimple.application.states", "APPLICATION_STATES", "APP-013 to APP-031"),
     ("Invitation", "sipsimple.core.protocol.invite_states", "INVITE_STATES", "RFC 3261 13 to 15"),
+    ("Proposals within a call", "sipsimple.core.protocol.invite_states", "PROPOSAL_STATES", "RFC 3261 14, RFC 3311"),
     ("Offer and answer", "sipsimple.core.protocol.offer_answer", "NEGOTIATION", "RFC 3264"),
     ("INVITE client transaction", "sipsimple.core.protocol.transaction", "INVITE_CLIENT", "RFC 3261 17.1.1, RFC 6026"),
     ("Non-INVITE client transaction", "sipsimple.core.protocol.transaction", "NON_INVITE_CLIENT", "RFC 3261 17.1.2"),

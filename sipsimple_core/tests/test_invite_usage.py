@@ -418,10 +418,10 @@ def test_every_state_knows_or_refuses_every_event(
     expected = INVITE_STATES[state].get(event)
     if expected is None:
         with pytest.raises(InvalidStateError, match=state.value):
-            usage._change(event, "local")
+            usage.change(event, "local")
         assert usage.state is state
     else:
-        usage._change(event, "local")
+        usage.change(event, "local")
         assert usage.state is expected
 
 

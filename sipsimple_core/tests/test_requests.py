@@ -218,7 +218,7 @@ def test_methods_of_no_one_are_refused(network: MemoryNetwork, alice: UserAgent,
         request = request_of(alice, bob, method)
         alice.run(request.send)
         codes[method] = outcome(network, alice, request, "SIPRequestDidFail")[1].code
-    assert codes == {"INFO": 405, "PUBLISH": 405, "DANCE": 501}
+    assert codes == {"INFO": 481, "PUBLISH": 405, "DANCE": 501}
     bob.run(lambda: Engine().add_method("DANCE"))
     observer = Observer(bob, "SIPIncomingRequestGotRequest", lambda n: n.sender.answer(200))
     request = request_of(alice, bob, "DANCE")

@@ -32,6 +32,7 @@ from sipsimple.realm import Singleton, current_realm
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from sipsimple.core.protocol.invite_options import InviteOptions
     from sipsimple.core.protocol.invite_usage import InviteUsage
     from sipsimple.core.transport.keepalive import FlowFailed, KeepAlive
     from sipsimple.core.transport.tls import AnyPath, TLSOptions
@@ -118,13 +119,14 @@ class Engine(metaclass=Singleton):
     def start(
         self, *, ip_address: str | None = None, ipv6: bool = True, udp_port: int | None = 0,
         tcp_port: int | None = None, tls_port: int | None = None, tls_options: TLSOptions | None = None,
-        user_agent: str = "sipsimple", trace_sip: bool = False,
+        user_agent: str = "sipsimple", trace_sip: bool = False, invite_options: InviteOptions | None = None,
     ) -> None:  # fmt: skip
         """Listens on the transports whose port is given (0 is any) and starts to serve.
 
         `ip_address`: listen on this one alone; otherwise on all of IPv4 and, with `ipv6` and where there is one, of
         IPv6. `tls_options` are for `tls_port`; without a certificate TLS serves to connect to others.
-        `trace_sip`: post `SIPEngineSIPTrace` for each message.
+        `trace_sip`: post `SIPEngineSIPTrace` for each message. `invite_options`: whether calls use reliable provisional
+        responses (RFC 3262) and session timers (RFC 4028), and how long these are.
         Raises `EngineError` when the engine runs already or a port can't be had; nothing is left open then.
         """
         if self.is_running:
@@ -138,11 +140,12 @@ class Engine(metaclass=Singleton):
         self._interfaces = [ip_address] if ip_address is not None else ["", ANY_IPV6] if ipv6 else [""]
         self._local_ips.clear()
         timers = self._timers = TimerHeap(on_earlier=self._arm, on_exception=self._got_exception)
-        core = UserAgentCore(timers, self, user_agent)
+        core = UserAgentCore(timers, self, user_agent, invite_options=invite_options)
         transports = Transports(self._reactor, self._message_received, self._transport_failed)
         layer = TransactionLayer(
             timers, transports.send, core, self._sent_by, is_connected=transports.is_connected,
             stream_instead=transports.stream_instead, on_exception=self._got_exception,
+            stray_success=core.strays.response_received,
         )  # fmt: skip
         core.layer = layer
         self._events.serve(core)

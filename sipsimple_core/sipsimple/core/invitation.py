@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sipsimple.core import notifications as _notifications  # noqa: F401
 from sipsimple.core.destinations import destinations_of
 from sipsimple.core.invitation_transfer import TransferableCall
+from sipsimple.core.protocol.glare import glare_delay
 from sipsimple.core.protocol.hop import Hop
-from sipsimple.core.protocol.invite_events import InvalidStateError, SDPUpdate, StateChange
+from sipsimple.core.protocol.invite_events import Info, InvalidStateError, SDPUpdate, StateChange
+from sipsimple.core.protocol.invite_info import send_info
 from sipsimple.core.protocol.invite_states import InviteState
 from sipsimple.core.protocol.invite_usage import InviteUsage
 from sipsimple.core.protocol.mandatory import mandatory
@@ -30,9 +32,11 @@ from sipsimple.notification import NotificationCenter, NotificationData
 
 if TYPE_CHECKING:
     from sipsimple.core.engine import Engine
+    from sipsimple.core.protocol.outgoing_request import OutgoingRequest
     from sipsimple.core.wire.absolute_uri import AnyFrozenURI
     from sipsimple.core.wire.digest import BaseCredentials
     from sipsimple.core.wire.header_fields import HeaderFields
+    from sipsimple.core.wire.message import SIPResponse
 
 __all__ = ["Invitation"]
 
@@ -43,7 +47,8 @@ class Invitation(TransferableCall):
     An outgoing one is made by `Invitation()` and `send_invite`; an incoming one is made by the engine and announced by
     `SIPInvitationChangedState` with state `incoming`. Methods are called in the reactor thread.
 
-    Notifications: `SIPInvitationChangedState`, `SIPInvitationGotSDPUpdate`, and those of transfers:
+    Notifications: `SIPInvitationChangedState`, `SIPInvitationGotSDPUpdate`, `SIPInvitationGotInfo`,
+    `SIPInvitationDidSendInfo`, `SIPInvitationDidNotSendInfo`, and those of transfers:
     `SIPInvitationTransferNewOutgoing`, `SIPInvitationTransferNewIncoming`, `SIPInvitationTransferDidStart`,
     `SIPInvitationTransferGotNotify`, and at last `SIPInvitationTransferDidEnd` or `SIPInvitationTransferDidFail`.
 
@@ -120,6 +125,22 @@ class Invitation(TransferableCall):
         return None if self._usage is None else self._usage.negotiation.remote_offer
 
     @property
+    def replaced_invitation(self) -> Invitation | None:
+        """The call of ours whose place this incoming one is to take (RFC 3891): it ends when this one is accepted."""
+        replaced = None if self._usage is None else self._usage.replaced
+        user = None if replaced is None else replaced.user
+        return user if isinstance(user, Invitation) else None
+
+    @property
+    def session_interval(self) -> int:
+        """Seconds within which the session has to be refreshed (RFC 4028); 0 without session timer."""
+        return 0 if self._usage is None else self._usage.timer.interval
+
+    def glare_delay(self) -> float:
+        """Seconds to wait, at random, before a proposal is sent again that met one of the remote party (14.1)."""
+        return glare_delay(self.direction == "outgoing", self._engine.core.random)
+
+    @property
     def active_local_sdp(self) -> FrozenSDPSession | None:
         return None if self._usage is None else self._usage.negotiation.active_local
 
@@ -141,6 +162,8 @@ class Invitation(TransferableCall):
     ) -> None:
         """Calls `request_uri` by way of `route_header`, whose host is an address.
 
+        Without `sdp` the remote party makes the offer: when it has come, it is `remote_sdp_offer`, and `send_answer`
+        answers it within 20 seconds (13.2.1).
         `credentials`: for the challenges to any request of the call. `timeout`: seconds to wait for the final
         response; without one the call is cancelled and ends with 408. Raises `InvalidStateError` when the invitation
         was used before, `ValueError` when the route names no address.
@@ -178,28 +201,69 @@ class Invitation(TransferableCall):
         contact_header: BaseContactHeader | None = None,
         sdp: BaseSDPSession | None = None,
         extra_headers: Iterable[BaseHeader] = (),
+        reliable: bool | None = None,
     ) -> None:
-        """Answers the INVITE or re-INVITE that waits for it; `sdp` answers its offer.
+        """Answers the INVITE, re-INVITE or UPDATE that waits for it: `sdp` answers its offer, or ours.
 
+        A provisional response with `sdp` is for early media; it goes reliably (RFC 3262) if the remote party supports
+        that, and so does one without if `reliable`. An UPDATE has to be answered within 20 seconds.
         Raises `InvalidStateError` when nothing waits, `OfferAnswerError` (a ValueError) when `sdp` is no answer.
         """
-        contact = None if contact_header is None else FrozenContactHeader.new(contact_header)
+        contact = _contact(contact_header)
         if contact is not None:
             self.contact_header = contact
-        self._call.respond(code, reason, contact, sdp, _fields(extra_headers), now=self._engine.now())
+        self._call.respond(
+            code, reason, contact, sdp, _fields(extra_headers), reliable=reliable, now=self._engine.now()
+        )
+
+    def send_answer(self, sdp: BaseSDPSession) -> None:
+        """Answers the offer in a response to an INVITE of ours that had none.
+
+        Raises `InvalidStateError` when none waits, `OfferAnswerError` (a ValueError) when `sdp` is no answer.
+        """
+        self._call.answer(sdp, now=self._engine.now())
 
     def send_reinvite(
         self,
         contact_header: BaseContactHeader | None = None,
         sdp: BaseSDPSession | None = None,
         extra_headers: Iterable[BaseHeader] = (),
+        late_offer: bool = False,
     ) -> None:
-        """Offers `sdp`, or the active description again when None (14.1). Raises `InvalidStateError`."""
-        contact = None if contact_header is None else FrozenContactHeader.new(contact_header)
-        offer = sdp or self.active_local_sdp
-        if offer is None:
+        """Offers `sdp`, or the active description again when None (14.1). Raises `InvalidStateError`.
+
+        With `late_offer` it has no offer and asks the remote party for one, which `send_answer` answers.
+        """
+        offer = None if late_offer else sdp or self.active_local_sdp
+        if offer is None and not late_offer:
             raise InvalidStateError(f"send_reinvite in state {self.state}; there is no session description yet")
-        self._call.send_reinvite(offer, contact, _fields(extra_headers), now=self._engine.now())
+        self._call.send_reinvite(offer, _contact(contact_header), _fields(extra_headers), now=self._engine.now())
+
+    def send_update(
+        self,
+        contact_header: BaseContactHeader | None = None,
+        sdp: BaseSDPSession | None = None,
+        extra_headers: Iterable[BaseHeader] = (),
+    ) -> None:
+        """Sends an UPDATE (RFC 3311): offers `sdp` to a party that answers at once, or only says where we are.
+
+        It may be sent before the call is accepted, once the first offer was answered. Raises `InvalidStateError`.
+        """
+        self._call.send_update(sdp, _contact(contact_header), _fields(extra_headers), now=self._engine.now())
+
+    def send_info(
+        self,
+        content_type: str | None = None,
+        body: bytes = b"",
+        package: str | None = None,
+        extra_headers: Iterable[BaseHeader] = (),
+    ) -> None:
+        """Sends an INFO (RFC 6086), of a package or of none; one of the two notifications of its outcome follows.
+
+        Raises `InvalidStateError` unless the call is connected.
+        """
+        owner = _InfoOwner(self)
+        send_info(self._call, content_type, body, package, _fields(extra_headers), owner, self._engine.now())
 
     def cancel_reinvite(self) -> None:
         """Takes the open re-INVITE back. Raises `InvalidStateError` when none is open."""
@@ -238,6 +302,8 @@ class Invitation(TransferableCall):
             headers=None if message is None else message.headers,
             body=None if message is None else message.body,
             disconnect_reason=change.disconnect_reason,
+            reason_headers=list(change.reasons),
+            targets=list(change.targets),
         )
 
     def _learn(self, change: StateChange) -> None:
@@ -263,7 +329,39 @@ class Invitation(TransferableCall):
             local_sdp=update.local_sdp,
             remote_sdp=update.remote_sdp,
             error=update.error,
+            early=update.early,
         )
+
+    def info_received(self, info: Info) -> None:
+        _post(
+            "SIPInvitationGotInfo",
+            self,
+            content_type=info.content_type,
+            body=info.body,
+            package=info.package,
+            headers=info.request.headers,
+        )
+
+
+class _InfoOwner:
+    """Who hears of the outcome of an INFO."""
+
+    __slots__ = ("_invitation",)
+
+    def __init__(self, invitation: Invitation) -> None:
+        self._invitation = invitation
+
+    def request_progressed(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
+        """It is answered or it is not."""
+
+    def request_succeeded(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
+        _post("SIPInvitationDidSendInfo", self._invitation, code=response.code, reason=response.reason)
+
+    def request_refused(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
+        _post("SIPInvitationDidNotSendInfo", self._invitation, code=response.code, reason=response.reason)
+
+    def request_failed(self, outgoing: OutgoingRequest, code: int, error: str, now: float) -> None:
+        _post("SIPInvitationDidNotSendInfo", self._invitation, code=code, reason=error)
 
 
 def _post(name: str, sender: Invitation, **data: Any) -> None:
@@ -272,6 +370,10 @@ def _post(name: str, sender: Invitation, **data: Any) -> None:
 
 def _name(state: InviteState) -> str | None:
     return None if state is InviteState.NULL else state.value
+
+
+def _contact(header: BaseContactHeader | None) -> FrozenContactHeader | None:
+    return None if header is None else FrozenContactHeader.new(header)
 
 
 def _fields(headers: Iterable[BaseHeader]) -> list[tuple[str, str | BaseHeader]]:

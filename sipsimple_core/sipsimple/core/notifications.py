@@ -53,7 +53,9 @@ declare_notification(
     reason=field(str | None, "reason phrase of that code"),
     headers=field("HeaderFields | None", "headers of the message that caused the change"),
     body=field(bytes | None, "its body"),
-    disconnect_reason=field(str | None, "why it ended; with `disconnected` alone"),
+    disconnect_reason=field(str | None, "why it ends; with `disconnecting` and `disconnected`"),
+    reason_headers=field(list, "with `disconnected`: what the remote party gives as reasons (FrozenReasonHeader)"),
+    targets=field(list, "with `disconnected` by a 3xx: its contacts (FrozenContactHeader), best first"),
 )
 declare_notification(
     "SIPInvitationGotSDPUpdate",
@@ -63,6 +65,30 @@ declare_notification(
     local_sdp=field("FrozenSDPSession | None", "our FrozenSDPSession, None after a failure"),
     remote_sdp=field("FrozenSDPSession | None", "the remote party's FrozenSDPSession, None after a failure"),
     error=field(str | None, "what went wrong"),
+    early=field(bool, "the call is not accepted yet: for early media; that of the 2xx follows and may be another"),
+)
+declare_notification(
+    "SIPInvitationGotInfo",
+    "Invitation",
+    "An INFO came (RFC 6086). It has been answered.",
+    content_type=field(str | None, "media type of its body"),
+    body=field(bytes, "its body"),
+    package=field(str | None, "its Info-Package; None for one of the time before there were packages"),
+    headers=field("HeaderFields", "its headers"),
+)
+declare_notification(
+    "SIPInvitationDidSendInfo",
+    "Invitation",
+    "An INFO of ours was taken.",
+    code=field(int, "status code of the response"),
+    reason=field(str, "its phrase"),
+)
+declare_notification(
+    "SIPInvitationDidNotSendInfo",
+    "Invitation",
+    "An INFO of ours was refused, or nobody answered it.",
+    code=field(int, "status code; 408 for a time-out, 503 for a transport error"),
+    reason=field(str, "its phrase, or what went wrong"),
 )
 
 # Requests outside a call

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from sipsimple.core.protocol.hop import Hop
-from sipsimple.core.protocol.invite_events import SDPUpdate, StateChange
-from sipsimple.core.protocol.invite_usage import InviteUsage
+from sipsimple.core.protocol.invite_events import Info, SDPUpdate, StateChange
+from sipsimple.core.protocol.invite_options import InviteOptions
+from sipsimple.core.protocol.invite_usage import HeaderList, InviteUsage
 from sipsimple.core.protocol.server_transaction import ServerTransaction
 from sipsimple.core.protocol.timers import TimerHeap
 from sipsimple.core.protocol.transaction_layer import TransactionLayer
@@ -83,15 +84,16 @@ class Party:
     `guards` see each request first, but for ACK and CANCEL: what the first of them returns is the answer to it.
     """
 
-    def __init__(self, link: Link, name: str, host: str) -> None:
+    def __init__(self, link: Link, name: str, host: str, options: InviteOptions | None = None) -> None:
         self.link = link
         self.name = name
         self.hop = Hop("udp", host, 5060)
         self.timers = TimerHeap()
-        self.core = UserAgentCore(self.timers, self, f"{name}/1", rng=Random(7))
+        self.core = UserAgentCore(self.timers, self, f"{name}/1", rng=Random(7), invite_options=options)
         self.layer = TransactionLayer(
-            self.timers, lambda data, hop: link.send(data, self.hop, hop), self, lambda hop: (host, 5060)
-        )
+            self.timers, lambda data, hop: link.send(data, self.hop, hop), self, lambda hop: (host, 5060),
+            stray_success=self.core.strays.response_received,
+        )  # fmt: skip
         self.core.layer = self.layer
         self.incoming: list[Call] = []
         self.answer: Callable[[Call], None] = lambda call: None
@@ -122,12 +124,15 @@ class Party:
         self.answer(call)
 
     def call(
-        self, other: Party, timeout: float | None = None, *media: str, credentials: BaseCredentials | None = None
-    ) -> Call:
+        self, other: Party, timeout: float | None = None, *media: str, credentials: BaseCredentials | None = None,
+        offers: bool = True, headers: HeaderList = (),
+    ) -> Call:  # fmt: skip
+        """Calls the other party; without an offer if not `offers`."""
         call = Call(self, InviteUsage(self.core))
+        offer = sdp(self.hop.host, *media) if offers else None
         call.usage.send_invite(
             other.uri, FrozenFromHeader(self.uri), FrozenToHeader(other.uri), [], FrozenContactHeader(self.uri),
-            sdp(self.hop.host, *media), other.hop, timeout=timeout, credentials=credentials, now=self.link.now,
+            offer, other.hop, headers, timeout, credentials, now=self.link.now,
         )  # fmt: skip
         return call
 
@@ -140,6 +145,7 @@ class Call:
         self.usage = usage
         self.changes: list[StateChange] = []
         self.updates: list[SDPUpdate] = []
+        self.infos: list[Info] = []
         self.on_change: Callable[[StateChange], None] = lambda change: None
         usage.user = self
 
@@ -150,6 +156,9 @@ class Call:
     def sdp_updated(self, update: SDPUpdate) -> None:
         self.updates.append(update)
 
+    def info_received(self, info: Info) -> None:
+        self.infos.append(info)
+
     @property
     def states(self) -> list[str]:
         return [change.state.value for change in self.changes]
@@ -159,8 +168,12 @@ class Call:
         return self.changes[-1]
 
     def respond(self, code: int, *media: str) -> None:
-        answer = sdp(self.party.hop.host, *media) if 200 <= code < 300 else None
+        answer = self.sdp(*media) if 200 <= code < 300 else None
         self.usage.respond(code, sdp=answer, now=self.party.link.now)
+
+    def sdp(self, *media: str) -> FrozenSDPSession:
+        """A description of ours."""
+        return sdp(self.party.hop.host, *media)
 
     def end(self, timeout: float | None = None) -> None:
         self.usage.end(timeout=timeout, now=self.party.link.now)

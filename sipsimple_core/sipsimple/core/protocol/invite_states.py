@@ -1,9 +1,13 @@
-"""The states of an invitation, as a table (RFC 3261 13, 14 and 15, in the words of the specification's Invitation).
+"""The states of an invitation, as tables (RFC 3261 13, 14 and 15, in the words of the specification's Invitation).
 
 Theory of operation: one machine serves both sides. The caller goes NULL → OUTGOING → EARLY → CONNECTING (a 2xx came)
 → CONNECTED (its ACK is sent), the callee NULL → INCOMING → EARLY (it rings) → CONNECTING (its 2xx is sent) →
 CONNECTED (the ACK came). From any of them END, asked for by us, leads to DISCONNECTING as long as the remote party
 owes an answer (to a CANCEL or a BYE); a refusal, a failure or the remote party's BYE leads to DISCONNECTED at once.
+
+A second, smaller machine runs beside it: the sub-state, which says whether a proposal is open, a re-INVITE or an
+UPDATE with an offer, ours or theirs. There is at most one.
+
 What a state does not list is an error of the program, never of the network: messages are sorted first.
 """
 
@@ -11,7 +15,7 @@ from __future__ import annotations
 
 from enum import Enum, StrEnum
 
-__all__ = ["INVITE_STATES", "InviteEvent", "InviteState", "InviteSubState"]
+__all__ = ["INVITE_STATES", "PROPOSAL_STATES", "InviteEvent", "InviteState", "InviteSubState", "ProposalEvent"]
 
 
 class InviteState(StrEnum):
@@ -26,7 +30,7 @@ class InviteState(StrEnum):
 
 
 class InviteSubState(StrEnum):
-    """What happens inside CONNECTED: re-INVITEs, ours or theirs."""
+    """Whether a proposal is open. Before CONNECTED there is no sub-state but while one is."""
 
     NORMAL = "normal"
     SENT_PROPOSAL = "sent_proposal"
@@ -44,6 +48,13 @@ class InviteEvent(Enum):
     REFUSED = "300-699, time-out, transport error or CANCEL"
     BYE = "receive BYE"
     ENDED = "final response to CANCEL or BYE, or none in time"
+
+
+class ProposalEvent(Enum):
+    SEND = "send proposal"
+    RECEIVE = "receive proposal"
+    PROGRESS = "provisional response, or an offer in the 2xx"
+    SETTLE = "2xx and ACK, refusal, time-out or CANCEL"
 
 
 _S, _E = InviteState, InviteEvent
@@ -86,4 +97,13 @@ INVITE_STATES: dict[InviteState, dict[InviteEvent, InviteState]] = {
         _E.ENDED: _S.DISCONNECTED,
     },
     _S.DISCONNECTED: {},
+}
+
+_P, _Q = InviteSubState, ProposalEvent
+
+#: {sub-state: {event: next sub-state}}. Before CONNECTED, None stands for NORMAL.
+PROPOSAL_STATES: dict[InviteSubState, dict[ProposalEvent, InviteSubState]] = {
+    _P.NORMAL: {_Q.SEND: _P.SENT_PROPOSAL, _Q.RECEIVE: _P.RECEIVED_PROPOSAL},
+    _P.SENT_PROPOSAL: {_Q.PROGRESS: _P.SENT_PROPOSAL, _Q.SETTLE: _P.NORMAL},
+    _P.RECEIVED_PROPOSAL: {_Q.PROGRESS: _P.RECEIVED_PROPOSAL, _Q.SETTLE: _P.NORMAL},
 }

@@ -1,35 +1,44 @@
 """The INVITE usage of a dialog (RFC 3261 13 to 15, RFC 5057): what a call is, for both parties.
 
-It holds the dialog, the offer/answer state and the INVITE in progress, and moves through `INVITE_STATES`. Below it
-are the transactions, which it reaches through `UserAgentCore`; above it is an `InviteUser`, told of each change of
-state and of each agreed pair of session descriptions. Time is an argument.
+Who does what: `InviteMachine` has the states; `Caller` and `Callee` the first INVITE, one of them in each call;
+`SentProposals` and `ReceivedProposals` the re-INVITEs and UPDATEs; `SessionTimer` the refreshes; a `Leg` one dialog
+with what was agreed in it. This module joins them: it sends and takes the BYE, and sorts what comes. Below are the
+transactions, reached through `UserAgentCore`; above is an `InviteUser`. Time is an argument.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from sipsimple.core.protocol.authentication import Authenticator, credential_headers
-from sipsimple.core.protocol.dialog import Dialog, DialogState, new_call_id, new_tag
-from sipsimple.core.protocol.incoming_invite import IncomingInvite
-from sipsimple.core.protocol.invite_events import InvalidStateError, InviteUser, SDPUpdate, StateChange
-from sipsimple.core.protocol.invite_states import INVITE_STATES, InviteEvent, InviteState, InviteSubState
+from sipsimple.core.protocol.authentication import Authenticator
+from sipsimple.core.protocol.callee import Callee
+from sipsimple.core.protocol.caller import Caller
+from sipsimple.core.protocol.dialog import Dialog, DialogState, new_call_id, new_tag, number_of
+from sipsimple.core.protocol.invite_events import InvalidStateError, Outcome
+from sipsimple.core.protocol.invite_info import receive_info
+from sipsimple.core.protocol.invite_leg import Leg
+from sipsimple.core.protocol.invite_machine import InviteMachine
+from sipsimple.core.protocol.invite_reasons import reasons_of, with_reason
+from sipsimple.core.protocol.invite_states import InviteEvent, InviteState
 from sipsimple.core.protocol.mandatory import mandatory
-from sipsimple.core.protocol.offer_answer import OfferAnswer
-from sipsimple.core.protocol.offer_answer_messages import read_answer, read_offer
-from sipsimple.core.protocol.outgoing_invite import OutgoingInvite
+from sipsimple.core.protocol.offer_answer_messages import read_offer
 from sipsimple.core.protocol.outgoing_request import OutgoingRequest
+from sipsimple.core.protocol.received_proposal import ReceivedProposals
+from sipsimple.core.protocol.replaces import REPLACED
+from sipsimple.core.protocol.sent_proposal import SentProposals
+from sipsimple.core.protocol.session_timer import SessionTimer
 from sipsimple.core.wire.headers import BaseHeader, FrozenContactHeader, FrozenFromHeader, FrozenToHeader
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.reasons import reason_phrase
-from sipsimple.core.wire.sdp import BaseSDPSession, FrozenSDPSession
+from sipsimple.core.wire.sdp import BaseSDPSession
 from sipsimple.core.wire.validation import Refusal
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.hop import Hop
+    from sipsimple.core.protocol.invite_events import InviteUser
+    from sipsimple.core.protocol.offer_answer import OfferAnswer
     from sipsimple.core.protocol.timers import Timer
     from sipsimple.core.protocol.transaction_layer import ServerTransaction
     from sipsimple.core.protocol.user_agent import UserAgentCore
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
     from sipsimple.core.wire.headers import FrozenRouteHeader
     from sipsimple.core.wire.uri import FrozenSIPURI
 
-__all__ = ["InviteUsage"]
+__all__ = ["ANSWER_TIMEOUT", "HeaderList", "InviteUsage"]
 
 log = logging.getLogger("sipsimple.core.invite")
 
@@ -47,43 +56,52 @@ HeaderList = Iterable[tuple[str, str | BaseHeader]]
 ANSWER_TIMEOUT = 180.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """Why the invitation ends, kept until it has."""
-
-    originator: str
-    code: int | None
-    reason: str | None
-    disconnect_reason: str
-
-
-class InviteUsage:
+class InviteUsage(InviteMachine):
     """See the module.
 
-    Attributes: `state`, `sub_state`, `dialog` (None before there is one), `negotiation` (an `OfferAnswer`), `hop`
-    (where the remote party is, as far as the first request tells), `initial` (the first INVITE), `direction`
-    ('incoming' or 'outgoing').
+    Attributes: `state`, `sub_state`, `leg`, `dialog` (None before there is one) and `negotiation` (an `OfferAnswer`)
+    of that leg, `hop` (where the remote party is, as far as the first request tells), `initial` (the first INVITE),
+    `direction` ('incoming' or 'outgoing'), `replaced` (the call that an incoming one is to replace, or None).
     """
 
+    __slots__ = (
+        "_bye_headers", "_bye_sent", "_callee", "_caller", "_limit", "_local_tag", "_proposal_limit", "authenticator",
+        "call_id", "core", "direction", "hop", "initial", "leg", "received", "sent", "timer",
+    )  # fmt: skip
+
+    ANSWER_TIMEOUT: ClassVar[float] = ANSWER_TIMEOUT
+
     def __init__(self, core: UserAgentCore, user: InviteUser | None = None) -> None:
-        self.user = user
-        self.state = InviteState.NULL
-        self.sub_state: InviteSubState | None = None
+        super().__init__(user)
+        self.core = core
         self.direction: str | None = None
-        self.dialog: Dialog | None = None
-        self.negotiation = OfferAnswer()
         self.hop: Hop | None = None
         self.initial: SIPRequest | None = None
-        self._core = core
-        self._outgoing: OutgoingInvite | None = None
-        self._incoming: IncomingInvite | None = None
-        self._contact: FrozenContactHeader | None = None
-        self._bye_headers: tuple[tuple[str, str | BaseHeader], ...] = ()
-        self._outcome: _Outcome | None = None
-        self._limit: Timer | None = None
-        self._authenticator: Authenticator | None = None
-        self._local_tag = new_tag()
+        self.authenticator: Authenticator | None = None
         self.call_id = new_call_id()
+        self.leg = Leg()
+        self.timer = SessionTimer(core.invite_options, core.timers, self)
+        self.sent = SentProposals(self)
+        self.received = ReceivedProposals(self)
+        self._caller: Caller | None = None
+        self._callee: Callee | None = None
+        self._local_tag = new_tag()
+        self._bye_headers: tuple[tuple[str, str | BaseHeader], ...] = ()
+        self._bye_sent = False
+        self._limit: Timer | None = None
+        self._proposal_limit: Timer | None = None
+
+    @property
+    def dialog(self) -> Dialog | None:
+        return self.leg.dialog
+
+    @property
+    def negotiation(self) -> OfferAnswer:
+        return self.leg.negotiation
+
+    @property
+    def replaced(self) -> InviteUsage | None:
+        return None if self._callee is None else self._callee.replaced
 
     def tagged(self, header: FrozenFromHeader) -> FrozenFromHeader:
         """The From header of our call, with the tag that is ours (RFC 3261 19.3)."""
@@ -93,7 +111,7 @@ class InviteUsage:
 
     def use_credentials(self, credentials: BaseCredentials | None) -> None:
         """What answers the challenges to our requests from now on, those inside the dialog too (22.2, 22.3)."""
-        self._authenticator = None if credentials is None else Authenticator(credentials)
+        self.authenticator = None if credentials is None else Authenticator(credentials)
 
     def send_invite(
         self,
@@ -112,13 +130,13 @@ class InviteUsage:
     ) -> None:
         """Starts a call: the INVITE goes to `hop`; after `timeout` seconds without final response it fails with 408.
 
-        `credentials` answer the challenges to it and to the later requests of the call.
-
-        Raises `InvalidStateError` when there was a call before.
+        Without `sdp` the remote party makes the offer, which `answer` answers. `credentials` answer the challenges to
+        it and to the later requests of the call. Raises `InvalidStateError` when there was a call before.
         """
-        self._require(InviteEvent.SEND_INVITE)
+        self.require(InviteEvent.SEND_INVITE)
         self.use_credentials(credentials)
-        body = self.negotiation.send_offer(sdp).encode() if sdp is not None else b""
+        self.leg.awaits_offer = sdp is None
+        body = b"" if sdp is None else self.negotiation.send_offer(sdp).encode()
         fields: list[tuple[str, str | BaseHeader]] = [("Max-Forwards", "70")]
         fields += [("Route", route) for route in routes]
         fields += [
@@ -128,18 +146,19 @@ class InviteUsage:
             ("CSeq", "1 INVITE"),
             ("Contact", contact),
         ]
-        fields += self._core.capability_headers()
+        fields += self.core.capability_headers()
+        fields += self.timer.request_headers()
         fields += headers
         if body:
             fields.append(("Content-Type", "application/sdp"))
         request = SIPRequest("INVITE", request_uri, fields, body)
-        self.direction, self.hop, self.initial, self._contact = "outgoing", hop, request, contact
-        self._change(InviteEvent.SEND_INVITE, "local", method="INVITE", message=request)
+        self.direction, self.hop, self.initial = "outgoing", hop, request
+        self.change(InviteEvent.SEND_INVITE, "local", "INVITE", message=request)
         if self.state is InviteState.OUTGOING:
-            self._outgoing = OutgoingInvite(request, hop, self._core, self, timeout, now, self._authenticator)
+            self._caller = Caller(self, request, hop, contact, timeout, now)
         else:
             # ended by the layer above while it was told: nothing was sent, nothing is owed
-            self._disconnect(now)
+            self.disconnect(now)
 
     def respond(
         self,
@@ -149,383 +168,331 @@ class InviteUsage:
         sdp: BaseSDPSession | None = None,
         headers: HeaderList = (),
         *,
+        reliable: bool | None = None,
         now: float,
     ) -> None:
-        """Answers the INVITE or re-INVITE that waits for it.
+        """Answers the INVITE, re-INVITE or UPDATE that waits for it.
 
-        `sdp` is the answer to its offer (or our offer, where it had none). Raises `InvalidStateError` when nothing
-        waits for an answer, `OfferAnswerError` when `sdp` does not answer the offer.
+        `sdp` is the answer to its offer (or our offer, where it had none). A provisional response with `sdp` is
+        early media; it goes reliably (RFC 3262) where the remote party supports that, as does each with `reliable`.
+        Raises `InvalidStateError` when nothing waits for an answer, `OfferAnswerError` when `sdp` does not answer the
+        offer.
         """
-        invite = self._incoming
-        if invite is None or invite.final is not None:
-            raise InvalidStateError(f"no INVITE waits for a response in state {self.state}")
-        initial = invite.request is self.initial
         if contact is not None and self.dialog is not None:
             self.dialog.contact = contact
-        answered = False
-        if sdp is not None and 200 <= code < 300:
-            answered = self.negotiation.remote_offer is not None
-            sdp = self.negotiation.send_answer(sdp) if answered else self.negotiation.send_offer(sdp)
-        invite.respond(self._response(invite.request, code, reason, headers, sdp), now)
-        reason = reason or reason_phrase(code)
-        if code < 200:
-            if initial:
-                event = InviteEvent.TRYING if code == 100 else InviteEvent.RINGING
-                self._change(event, "local", method="INVITE", code=code, reason=reason)
-        elif code < 300:
-            self._stop_limit()
-            if initial:
-                self._change(InviteEvent.ACCEPTED, "local", method="INVITE", code=code, reason=reason)
-            else:
-                self._set_sub_state(InviteSubState.NORMAL, "local", "INVITE", code, reason)
-            if answered:
-                self._tell_agreement()
+        if self.received.waits:
+            self.received.respond(code, reason, sdp, headers, now)
+        elif self._callee is not None:
+            self._callee.respond(code, reason, sdp, headers, reliable, now)
         else:
-            self._refuse(invite, "local", code, reason, "user request", now)
+            raise InvalidStateError(f"no INVITE waits for a response in state {self.state}")
+
+    def answer(self, sdp: BaseSDPSession, *, now: float) -> None:
+        """Answers the offer that came in a response to an INVITE of ours without one (13.2.1).
+
+        Raises `InvalidStateError` when none waits for it, `OfferAnswerError` when `sdp` is no answer.
+        """
+        if self.leg.late is None:
+            raise InvalidStateError(f"no offer in a response waits for an answer in state {self.state}")
+        self.leg.late.give(sdp, now)
 
     def send_reinvite(
         self,
-        sdp: BaseSDPSession,
+        sdp: BaseSDPSession | None,
         contact: FrozenContactHeader | None = None,
         headers: HeaderList = (),
         timeout: float | None = None,
         *,
         now: float,
     ) -> None:
-        """Offers a new session description (14.1). Raises `InvalidStateError` while another offer is open."""
-        if self.state is not InviteState.CONNECTED or self.sub_state is not InviteSubState.NORMAL:
-            raise InvalidStateError(f"a re-INVITE can't be sent in state {self.state}, {self.sub_state}")
-        assert self.dialog is not None
-        if contact is not None:
-            self.dialog.contact = contact
-        body = self.negotiation.send_offer(sdp).encode()
-        fields = [*self._core.capability_headers(), *headers, ("Content-Type", "application/sdp")]
-        request = self.dialog.create_request("INVITE", fields, body)
-        self._set_sub_state(InviteSubState.SENT_PROPOSAL, "local", "INVITE", message=request)
-        self._outgoing = OutgoingInvite(
-            request, self.dialog.next_hop(), self._core, self, timeout, now, self._authenticator, self.dialog
-        )
+        """Offers a new session description (14.1), or asks for one with None, which `answer` answers.
 
-    def cancel_reinvite(self, *, now: float) -> None:
+        Raises `InvalidStateError` while another offer is open.
+        """
+        self._use_contact(contact)
+        self.sent.reinvite(sdp, headers, timeout, now)
+
+    def send_update(
+        self,
+        sdp: BaseSDPSession | None = None,
+        contact: FrozenContactHeader | None = None,
+        headers: HeaderList = (),
+        timeout: float | None = None,
+        *,
+        now: float,
+    ) -> None:
+        """Sends an UPDATE (RFC 3311), which the remote party answers at once, and also before the call is accepted.
+
+        Raises `InvalidStateError` while an offer is open or before there is a dialog.
+        """
+        self._use_contact(contact)
+        self.sent.update(sdp, headers, timeout, now)
+
+    def _use_contact(self, contact: FrozenContactHeader | None) -> None:
+        if contact is not None and self.dialog is not None:
+            self.dialog.contact = contact
+
+    def cancel_reinvite(self, headers: HeaderList = (), *, now: float) -> None:
         """Takes our open re-INVITE back (CANCEL). Raises `InvalidStateError` when none is open."""
-        if self.sub_state is not InviteSubState.SENT_PROPOSAL or self._outgoing is None:
-            raise InvalidStateError("no re-INVITE of ours is open")
-        self._outgoing.cancel(now)
+        self.sent.cancel(headers, now)
 
     def end(self, headers: HeaderList = (), timeout: float | None = None, *, now: float) -> None:
         """Ends the call as its state asks: CANCEL, 480 or BYE; a second call changes nothing.
 
         After `timeout` seconds the end is no longer waited for. Raises `InvalidStateError` before there was a call.
         """
-        if self.state in (InviteState.DISCONNECTING, InviteState.DISCONNECTED):
+        if self.is_over:
             return
         if self.state is InviteState.NULL:
             raise InvalidStateError("there is no call to end")
-        if self.direction == "incoming" and self.state in (InviteState.INCOMING, InviteState.EARLY):
-            self.respond(480, headers=headers, now=now)
+        if self._callee is not None and self.state in (InviteState.INCOMING, InviteState.EARLY):
+            self._callee.refuse(480, None, headers, Outcome("local", 480, reason_phrase(480)), now)
             return
-        before = self.state
         self._bye_headers = tuple(headers)
-        if before in (InviteState.OUTGOING, InviteState.EARLY):
-            self._outcome = _Outcome("local", 487, reason_phrase(487), "user request")
-            method = "CANCEL"
+        if self.state in (InviteState.OUTGOING, InviteState.EARLY):
+            outcome, method = Outcome("local", 487, reason_phrase(487)), "CANCEL"
         else:
-            self._outcome = _Outcome("local", None, None, "user request")
-            method = "BYE"
+            outcome, method = Outcome("local"), "BYE"
         if timeout is not None:
-            self._start_limit(timeout, self._disconnect, now)
-        self._change(InviteEvent.END, "local", method=method)
-        self._hang_up(before, now)
+            self.start_limit(timeout, self.disconnect, now)
+        self._end(outcome, method, now)
 
-    def _hang_up(self, before: InviteState, now: float) -> None:
-        if before in (InviteState.OUTGOING, InviteState.EARLY):
-            if self._outgoing is not None:
-                self._outgoing.cancel(now)
-        elif before is InviteState.CONNECTED and not (self._incoming is not None and self._incoming.awaits_ack):
-            self._send_bye(now)
-        # RFC 3261 15: a callee says no BYE before the ACK of its 2xx came, or did not come in time
+    def _end(self, outcome: Outcome, method: str, now: float) -> None:
+        before, self.outcome = self.state, outcome
+        self.change(InviteEvent.END, "local", method)
+        if self.state is not InviteState.DISCONNECTING:
+            return
+        party = self._caller or self._callee
+        if before is InviteState.CONNECTED:
+            self.send_bye(now)
+        elif before is InviteState.CONNECTING and party is not None:
+            party.end_accepted(now)
+        elif self._caller is not None:
+            self._caller.cancel(self._bye_headers, now)
 
     # The core hands over what the dialog receives
 
     def receive_invite(
-        self, request: SIPRequest, transaction: ServerTransaction, source: Hop, contact: FrozenContactHeader, now: float
-    ) -> bool:
+        self, request: SIPRequest, transaction: ServerTransaction, source: Hop, contact: FrozenContactHeader,
+        now: float, replaced: InviteUsage | None = None,
+    ) -> bool:  # fmt: skip
         """Begins with an INVITE from outside a dialog; False when it was refused at once (13.3.1)."""
         self.direction, self.hop, self.initial = "incoming", source, request
         self.call_id = mandatory(request).call_id
-        refusal = read_offer(self.negotiation, request)
+        refusal = self.timer.refuse(request) or read_offer(self.negotiation, request)
         if refusal is None:
             try:
-                self.dialog = Dialog.from_request(request, self._local_tag, contact, source)
+                self.leg.dialog = Dialog.from_request(request, self._local_tag, contact, source)
             except ValueError as error:
                 refusal = Refusal(400, f"Bad Contact: {error}")
         if refusal is not None:
-            transaction.respond(self._refusal(request, refusal), now)
+            transaction.respond(self.refusal(request, refusal), now)
             self.state = InviteState.DISCONNECTED
             return False
         assert self.dialog is not None
-        self._core.add_dialog(self.dialog, self)
-        self._incoming = IncomingInvite(request, transaction, self._core.timers, self)
-        self._start_limit(ANSWER_TIMEOUT, self._not_answered, now)
+        self.leg.learn(request)
+        self.core.add_dialog(self.dialog, self)
+        self._callee = Callee(self, request, transaction, replaced)
+        self.start_limit(ANSWER_TIMEOUT, self._not_answered, now)
         return True
 
     def announce(self) -> None:
         """Tells the user of the INVITE that `receive_invite` took."""
-        self._change(InviteEvent.RECEIVE_INVITE, "remote", method="INVITE", message=self.initial)
+        self.change(InviteEvent.RECEIVE_INVITE, "remote", "INVITE", message=self.initial)
+
+    def _not_answered(self, now: float) -> None:
+        log.info("INVITE %s was not answered in time", self.call_id)
+        self.end(now=now)
 
     def serves(self, request: SIPRequest) -> bool:
-        return request.method in ("INVITE", "ACK", "BYE")
+        return request.method in ("INVITE", "ACK", "BYE", "UPDATE", "PRACK", "INFO")
 
     def request_received(
         self, request: SIPRequest, transaction: ServerTransaction | None, source: Hop, now: float
     ) -> None:
         """A request inside the dialog."""
-        assert self.dialog is not None
-        method = request.method
-        if method == "ACK":
-            incoming = self._incoming
-            if incoming is not None and mandatory(incoming.request).cseq.number == mandatory(request).cseq.number:
-                incoming.ack_received(request, now)
+        if request.method == "ACK":
+            self._receive_ack(request, now)
             return
-        assert transaction is not None
-        if not self.dialog.receive_request(request):
+        leg = self._leg_of(request)
+        assert transaction is not None and leg.dialog is not None
+        if not leg.dialog.receive_request(request):
             # 12.2.2: a lower number than before
-            transaction.respond(self._response(request, 500, "CSeq out of order"), now)
-        elif method == "BYE":
-            self._receive_bye(request, transaction, now)
+            transaction.respond(self.response(request, 500, "CSeq out of order", now=now), now)
+        elif request.method == "BYE":
+            self._receive_bye(leg, request, transaction, now)
+        elif self.is_over:
+            transaction.respond(self.response(request, 481, now=now), now)
+        elif request.method == "INVITE":
+            self.received.receive_reinvite(request, transaction, now)
+        elif request.method == "UPDATE":
+            self.received.receive_update(leg, request, transaction, now)
+        elif request.method == "INFO":
+            receive_info(self, request, transaction, now)
+        elif self._callee is not None:
+            self._callee.prack_received(request, transaction, now)
         else:
-            self._receive_reinvite(request, transaction, now)
+            # RFC 3262 3: a PRACK of no response of ours
+            transaction.respond(self.response(request, 481, now=now), now)
 
-    def _receive_bye(self, request: SIPRequest, transaction: ServerTransaction, now: float) -> None:
-        transaction.respond(self._response(request, 200), now)
-        if self._incoming is not None and self._incoming.final is None:
+    def _leg_of(self, request: SIPRequest) -> Leg:
+        """Of several early dialogs the one that a request belongs to (12.2.2)."""
+        if self._caller is None:
+            return self.leg
+        return self._caller.leg_of(mandatory(request).from_header.tag or "") or self.leg
+
+    def _receive_ack(self, ack: SIPRequest, now: float) -> None:
+        callee = self._callee
+        if callee is not None and number_of(callee.invite.request) == number_of(ack):
+            callee.invite.ack_received(ack, now)
+        else:
+            self.received.ack_received(ack, now)
+
+    def _receive_bye(self, leg: Leg, request: SIPRequest, transaction: ServerTransaction, now: float) -> None:
+        transaction.respond(self.response(request, 200, now=now), now)
+        caller = self._caller
+        if caller is not None and self.state is InviteState.EARLY:
+            if caller.has_other_legs(leg):
+                caller.drop_leg(leg)
+                return
+            caller.cancel((), now)
+        if self._callee is not None and self._callee.invite.final is None:
             # 15.1.2: a request that still waits is answered with 487
-            self._incoming.respond(self._response(self._incoming.request, 487), now)
-        if self._outcome is None:
-            self._outcome = _Outcome("remote", None, None, "user request")
-        self._disconnect(now, event=InviteEvent.BYE, method="BYE", message=request)
+            invite = self._callee.invite
+            invite.respond(self.response(invite.request, 487, now=now), now)
+        if self.outcome is None:
+            self.outcome = Outcome("remote", reasons=reasons_of(request))
+        self.disconnect(now, InviteEvent.BYE, "BYE", request)
 
-    def _receive_reinvite(self, request: SIPRequest, transaction: ServerTransaction, now: float) -> None:
-        assert self.dialog is not None
-        if self.state is not InviteState.CONNECTED:
-            transaction.respond(self._response(request, 491), now)
-            return
-        if self.sub_state is InviteSubState.SENT_PROPOSAL:
-            # 14.2: ours is open
-            transaction.respond(self._response(request, 491), now)
-            return
-        if self._incoming is not None and (self._incoming.final is None or self._incoming.awaits_ack):
-            # 14.2: theirs is open
-            retry = ("Retry-After", str(self._core.random.randint(0, 10)))
-            transaction.respond(self._response(request, 500, None, [retry]), now)
-            return
-        refusal = read_offer(self.negotiation, request)
-        if refusal is not None:
-            transaction.respond(self._refusal(request, refusal), now)
-            return
-        self.dialog.refresh_target(request, "INVITE")
-        self._incoming = IncomingInvite(request, transaction, self._core.timers, self)
-        self._start_limit(ANSWER_TIMEOUT, self._not_answered, now)
-        self._set_sub_state(InviteSubState.RECEIVED_PROPOSAL, "remote", "INVITE", message=request)
+    # What the parts of the call ask for
 
-    def _not_answered(self, now: float) -> None:
-        if self._incoming is not None and self._incoming.final is None:
-            log.info("INVITE %s was not answered in time", self._incoming.request.call_id)
-            self.respond(480, now=now)
+    def pick(self, leg: Leg, now: float) -> None:
+        """Of several legs this one is the call."""
+        if self.leg is not leg and self.sub_state is not None:
+            self.sent.abandon()
+            self.sub_state = None
+        self.leg = leg
 
-    # What the INVITE that we got tells its owner
+    def be_replaced(self, now: float) -> None:
+        """Another call was accepted in the place of this one (RFC 3891 3): it ends."""
+        if not self.is_over:
+            method = "CANCEL" if self.state in (InviteState.OUTGOING, InviteState.EARLY) else "BYE"
+            self._end(Outcome("remote", None, None, REPLACED), method, now)
 
-    def invite_acknowledged(self, invite: IncomingInvite, ack: SIPRequest, now: float) -> None:
-        if self.negotiation.local_offer is not None and invite.request is not None:
-            error = self._read_answer(ack)
-            if error is not None:
-                self._fail_negotiation(error, now)
+    def settled(self, now: float) -> None:
+        """No proposal is open any more."""
+        party = self._caller or self._callee
+        if party is not None and not self.is_over:
+            party.settled(now)
+
+    def fail_negotiation(self, error: str, now: float) -> None:
+        """An offer that the call can't do without has no answer: the call ends."""
+        if self.state in (InviteState.CONNECTING, InviteState.CONNECTED):
+            self._bye_headers = tuple(with_reason((), 488, error))
+            self.outcome = Outcome("local", 488, reason_phrase(488), f"SDP negotiation error: {error}")
+            self.change(InviteEvent.END, "local", "BYE")
+        if self.state is InviteState.DISCONNECTING:
+            self.send_bye(now)
+
+    def ack_missing(self, error: str, now: float) -> None:
+        """13.3.1.4: nobody acknowledges our 2xx."""
+        if self.outcome is None:
+            self.outcome = Outcome("remote", 408, reason_phrase(408), error)
+        if self.state in (InviteState.CONNECTING, InviteState.CONNECTED):
+            self.change(InviteEvent.END, "local", "BYE")
+        if self.state is InviteState.DISCONNECTING:
+            self.send_bye(now)
+
+    def answer_missing(self, leg: Leg, now: float) -> None:
+        """The user has not answered the offer in a response in time: nobody else waits any longer."""
+        late = leg.late
+        if late is None:
+            return
+        log.info("The offer in a response to %s was not answered in time", self.call_id)
+        if self.state in (InviteState.OUTGOING, InviteState.EARLY):
+            late.drop()
+            self.end(now=now)
+            return
         if self.state is InviteState.CONNECTING:
-            assert self.dialog is not None
-            self.dialog.state = DialogState.CONFIRMED
-            self.sub_state = InviteSubState.NORMAL
-            self._change(InviteEvent.ACKNOWLEDGED, "remote", method="ACK", message=ack)
-        elif self.state is InviteState.DISCONNECTING:
-            self._send_bye(now)
+            self.outcome = Outcome("local", 408, reason_phrase(408), "the offer was not answered in time")
+            self.change(InviteEvent.END, "local", "BYE")
+        late.refuse(now)
 
-    def invite_not_acknowledged(self, invite: IncomingInvite, error: str, now: float) -> None:
-        # 13.3.1.4: the session is ended with a BYE
-        if self._outcome is None:
-            self._outcome = _Outcome("remote", 408, reason_phrase(408), error)
-        if self.state is not InviteState.DISCONNECTING:
-            self._change(InviteEvent.END, "local", method="BYE")
-        self._send_bye(now)
+    # Session timer
 
-    def invite_cancelled(self, invite: IncomingInvite, cancel: SIPRequest, now: float) -> None:
-        invite.respond(self._response(invite.request, 487), now)
-        self._refuse(invite, "remote", 487, reason_phrase(487), "user request", now, cancel)
+    def refresh_due(self, now: float) -> None:
+        self.sent.refresh(now)
 
-    def _refuse(
-        self, invite: IncomingInvite, originator: str, code: int, reason: str, why: str, now: float,
-        message: SIPRequest | None = None,
-    ) -> None:  # fmt: skip
-        self._stop_limit()
-        if self.negotiation.remote_offer is not None:
-            self.negotiation.rollback()
-        if invite.request is self.initial:
-            self._outcome = _Outcome(originator, code, reason, why)
-            method = "INVITE" if message is None else message.method
-            self._disconnect(now, event=InviteEvent.REFUSED, method=method, message=message)
-        else:
-            self._set_sub_state(InviteSubState.NORMAL, originator, "INVITE", code, reason, message)
-
-    # What the INVITE that we sent tells its owner
-
-    def invite_progressed(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        if invite.dialog is not None:
-            self._set_sub_state(
-                InviteSubState.SENT_PROPOSAL, "remote", "INVITE", response.code, response.reason, response
-            )
-        elif self.state in (InviteState.OUTGOING, InviteState.EARLY):
-            event = InviteEvent.TRYING if response.code == 100 else InviteEvent.RINGING
-            self._change(event, "remote", method="INVITE", code=response.code, reason=response.reason, message=response)
-
-    def invite_accepted(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        if invite.dialog is not None:
-            self._reinvite_accepted(invite, response, now)
-            return
-        assert self.hop is not None and self._contact is not None
-        self.dialog = Dialog.from_response(invite.request, response, self._contact, self.hop)
-        self._core.add_dialog(self.dialog, self)
-        if self.state is InviteState.DISCONNECTING:
-            # 9.1: our CANCEL came too late; the call is there and ends like any other
-            self._acknowledge(invite, response, now)
-            self._send_bye(now)
-            return
-        self._change(
-            InviteEvent.ACCEPTED,
-            "remote",
-            method="INVITE",
-            code=response.code,
-            reason=response.reason,
-            message=response,
-        )
-        error = self._read_answer(response)
-        self._acknowledge(invite, response, now)
-        if error is not None:
-            self._fail_negotiation(error, now)
-        else:
-            self._establish(now)
-
-    def _establish(self, now: float) -> None:
-        """Our ACK is out; whoever was told of the 2xx may have ended the call meanwhile."""
-        if self.state is InviteState.DISCONNECTING:
-            self._send_bye(now)
-        elif self.state is InviteState.CONNECTING:
-            self.sub_state = InviteSubState.NORMAL
-            self._change(InviteEvent.ACKNOWLEDGED, "local", method="ACK")
-
-    def _acknowledge(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        assert self.dialog is not None
-        ack = self.dialog.create_ack(mandatory(invite.request).cseq.number, b"", credential_headers(invite.request))
-        invite.acknowledge(ack, self.dialog.next_hop(), now)
-
-    def _reinvite_accepted(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        assert self.dialog is not None
-        self.dialog.refresh_target(response, "INVITE")
-        error = self._read_answer(response)
-        self._acknowledge(invite, response, now)
-        if self.state is not InviteState.CONNECTED:
-            return
-        self._set_sub_state(InviteSubState.NORMAL, "remote", "INVITE", response.code, response.reason, response)
-        if error is not None:
-            self._fail_negotiation(error, now)
-
-    def invite_accepted_elsewhere(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        # 13.2.2.4: one call is wanted, the others are acknowledged and ended
-        assert self._contact is not None
-        dialog = Dialog.from_response(invite.request, response, self._contact, invite.hop)
-        ack = dialog.create_ack(mandatory(invite.request).cseq.number, b"", credential_headers(invite.request))
-        self._core.send_ack(ack, dialog.next_hop(), now)
-        bye = dialog.create_request("BYE")
-        OutgoingRequest(bye, [dialog.next_hop()], self._core, _Nobody(), self._authenticator, dialog, now=now)
-
-    def invite_refused(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
-        self._invite_failed(invite, "remote", response.code, response.reason, response.reason, response, now)
-
-    def invite_failed(self, invite: OutgoingInvite, code: int, error: str, now: float) -> None:
-        self._invite_failed(invite, "local", code, reason_phrase(code), error, None, now)
-
-    def _invite_failed(
-        self, invite: OutgoingInvite, originator: str, code: int, reason: str, why: str, response: SIPResponse | None,
-        now: float,
-    ) -> None:  # fmt: skip
-        if self.negotiation.local_offer is not None:
-            self.negotiation.rollback()
-        if invite.dialog is None:
-            ending = self.state is InviteState.DISCONNECTING
-            if self._outcome is None:
-                self._outcome = _Outcome(originator, code, reason, why)
-            event = InviteEvent.ENDED if ending else InviteEvent.REFUSED
-            self._disconnect(now, event=event, method="INVITE", message=response)
-        elif self.state is InviteState.CONNECTED:
-            self._set_sub_state(InviteSubState.NORMAL, originator, "INVITE", code, reason, response)
-            if code in (408, 481):
-                # 14.1 with 12.2.1.2: the remote party knows of no such call
-                self.end(now=now)
+    def session_expired(self, now: float) -> None:
+        if self.state in (InviteState.CONNECTING, InviteState.CONNECTED):
+            self._bye_headers = tuple(with_reason((), 408, "session expired"))
+            self._end(Outcome("local", 408, reason_phrase(408), "session expired"), "BYE", now)
 
     # BYE: the usage is the owner of that request
 
-    def _send_bye(self, now: float) -> None:
-        assert self.dialog is not None
-        request = self.dialog.create_request("BYE", self._bye_headers)
-        OutgoingRequest(request, [self.dialog.next_hop()], self._core, self, self._authenticator, self.dialog, now=now)
+    def send_bye(self, now: float) -> None:
+        """Says BYE, once."""
+        dialog = self.dialog
+        if self._bye_sent or dialog is None:
+            return
+        self._bye_sent = True
+        request = dialog.create_request("BYE", self._bye_headers)
+        OutgoingRequest(request, [dialog.next_hop()], self.core, self, self.authenticator, dialog, now=now)
 
     def request_progressed(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
         """A BYE is answered or it is not."""
 
     def request_succeeded(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
         if self.state is InviteState.DISCONNECTING:
-            self._disconnect(now, method="BYE", message=response)
+            self.disconnect(now, InviteEvent.ENDED, "BYE", response)
 
     request_refused = request_succeeded
 
     def request_failed(self, outgoing: OutgoingRequest, code: int, error: str, now: float) -> None:
-        self._disconnect(now, method="BYE")
+        self.disconnect(now, InviteEvent.ENDED, "BYE")
 
-    # Session descriptions
+    def disconnect(
+        self, now: float, event: InviteEvent = InviteEvent.ENDED, method: str | None = None,
+        message: SIPRequest | SIPResponse | None = None,
+    ) -> None:  # fmt: skip
+        """The call is over: nothing of it is waited for any more."""
+        if self.state is InviteState.DISCONNECTED:
+            return
+        self.stop_limit()
+        self.timer.stop()
+        self.sent.abandon()
+        self.received.abandon(now)
+        party = self._caller or self._callee
+        if party is not None:
+            party.abandon()
+        dialog = self.dialog
+        if dialog is not None:
+            if dialog.state is DialogState.CONFIRMED:
+                self.core.ended_calls.add(dialog.id)
+            dialog.state = DialogState.TERMINATED
+            self.core.remove_dialog(dialog, self)
+        outcome = self.outcome = self.outcome or Outcome("local")
+        code, reason = outcome.code, outcome.reason
+        if code is None and isinstance(message, SIPResponse):
+            code, reason = message.code, message.reason
+        self.change(event, outcome.originator, method, code, reason, message)
 
-    def _read_answer(self, message: SIPRequest | SIPResponse) -> str | None:
-        """Takes the answer in a 2xx or an ACK and tells the user; the error when there is no good one."""
-        if self.negotiation.local_offer is None:
-            return None
-        error = read_answer(self.negotiation, message)
-        if error is None:
-            self._tell_agreement()
-        elif self.user is not None:
-            self.user.sdp_updated(SDPUpdate(False, None, None, error))
-        return error
+    # Responses of ours
 
-    def _tell_agreement(self) -> None:
-        if self.user is not None:
-            negotiation = self.negotiation
-            self.user.sdp_updated(SDPUpdate(True, negotiation.active_local, negotiation.active_remote))
-
-    def _fail_negotiation(self, error: str, now: float) -> None:
-        if self.state in (InviteState.CONNECTING, InviteState.CONNECTED):
-            self._outcome = _Outcome("local", 488, reason_phrase(488), f"SDP negotiation error: {error}")
-            self._change(InviteEvent.END, "local", method="BYE")
-        if self.state is InviteState.DISCONNECTING:
-            self._send_bye(now)
-
-    # Steps
-
-    def _response(
+    def response(
         self, request: SIPRequest, code: int, reason: str | None = None, headers: HeaderList = (),
-        sdp: FrozenSDPSession | BaseSDPSession | None = None,
+        sdp: BaseSDPSession | None = None, now: float | None = None,
     ) -> SIPResponse:  # fmt: skip
+        """A response to a request of the call; a 2xx to INVITE or UPDATE starts the session timer at `now`."""
         fields: list[tuple[str, str | BaseHeader]] = []
-        if request.method == "INVITE" and code < 300:
+        if request.method in ("INVITE", "UPDATE") and code < 300:
             if self.dialog is not None:
                 fields.append(("Contact", self.dialog.contact))
-            fields += self._core.capability_headers()
+            fields += self.core.capability_headers()
+            if code >= 200 and now is not None:
+                fields += self.timer.answer(request, now)
         elif code < 300:
-            fields += self._core.identity_headers()
+            fields += self.core.identity_headers()
         fields += headers
         body = b""
         if sdp is not None:
@@ -533,88 +500,28 @@ class InviteUsage:
             body = sdp.encode()
         return make_response(request, code, reason, None if code == 100 else self._local_tag, fields, body)
 
-    def _refusal(self, request: SIPRequest, refusal: Refusal) -> SIPResponse:
+    def refusal(self, request: SIPRequest, refusal: Refusal) -> SIPResponse:
+        """The response that a request is owed instead of being served."""
         return make_response(request, refusal.code, refusal.reason, self._local_tag, refusal.headers)
 
-    def _require(self, event: InviteEvent) -> InviteState:
-        try:
-            return INVITE_STATES[self.state][event]
-        except KeyError:
-            allowed = ", ".join(known.value for known in INVITE_STATES[self.state]) or "nothing"
-            raise InvalidStateError(f"{event.value} in state {self.state}; allowed here: {allowed}") from None
+    # Limits
 
-    def _change(
-        self, event: InviteEvent, originator: str, *, method: str | None = None, code: int | None = None,
-        reason: str | None = None, message: SIPRequest | SIPResponse | None = None,
-        disconnect_reason: str | None = None,
-    ) -> None:  # fmt: skip
-        previous, self.state = self.state, self._require(event)
-        self._tell(
-            StateChange(
-                originator,
-                previous,
-                self.state,
-                self.sub_state,
-                self.sub_state,
-                method,
-                code,
-                reason,
-                message,
-                disconnect_reason,
-            )
-        )
+    def start_limit(self, seconds: float, callback: Callable[[float], None], now: float) -> None:
+        """Bounds the wait for the user's answer to an INVITE, or for the end of the call."""
+        self.stop_limit()
+        self._limit = self.core.timers.schedule(now + seconds, callback)
 
-    def _set_sub_state(
-        self, sub_state: InviteSubState, originator: str, method: str, code: int | None = None,
-        reason: str | None = None, message: SIPRequest | SIPResponse | None = None,
-    ) -> None:  # fmt: skip
-        previous, self.sub_state = self.sub_state, sub_state
-        self._tell(StateChange(originator, self.state, self.state, previous, sub_state, method, code, reason, message))
-
-    def _tell(self, change: StateChange) -> None:
-        if self.user is not None:
-            self.user.state_changed(change)
-
-    def _disconnect(
-        self, now: float, event: InviteEvent = InviteEvent.ENDED, method: str | None = None,
-        message: SIPRequest | SIPResponse | None = None,
-    ) -> None:  # fmt: skip
-        if self.state is InviteState.DISCONNECTED:
-            return
-        self._stop_limit()
-        if self._incoming is not None:
-            self._incoming.abandon()
-        if self._outgoing is not None:
-            self._outgoing.abandon()
-        if self.dialog is not None:
-            self.dialog.state = DialogState.TERMINATED
-            self._core.remove_dialog(self.dialog, self)
-        outcome = self._outcome or _Outcome("local", None, None, "user request")
-        code, reason = outcome.code, outcome.reason
-        if code is None and isinstance(message, SIPResponse):
-            code, reason = message.code, message.reason
-        self._change(
-            event, outcome.originator, method=method, code=code, reason=reason, message=message,
-            disconnect_reason=outcome.disconnect_reason,
-        )  # fmt: skip
-
-    def _start_limit(self, seconds: float, callback: Callable[[float], None], now: float) -> None:
-        self._stop_limit()
-        self._limit = self._core.timers.schedule(now + seconds, callback)
-
-    def _stop_limit(self) -> None:
+    def stop_limit(self) -> None:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
 
+    def propose_limit(self, seconds: float, callback: Callable[[float], None], now: float) -> None:
+        """Bounds the wait for the user's answer to an UPDATE or PRACK."""
+        self.stop_propose_limit()
+        self._proposal_limit = self.core.timers.schedule(now + seconds, callback)
 
-class _Nobody:
-    """The owner of a request whose outcome changes nothing."""
-
-    def request_progressed(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None: ...
-
-    def request_succeeded(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None: ...
-
-    def request_refused(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None: ...
-
-    def request_failed(self, outgoing: OutgoingRequest, code: int, error: str, now: float) -> None: ...
+    def stop_propose_limit(self) -> None:
+        if self._proposal_limit is not None:
+            self._proposal_limit.cancel()
+            self._proposal_limit = None

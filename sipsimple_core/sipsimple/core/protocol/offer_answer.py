@@ -9,9 +9,16 @@ from __future__ import annotations
 
 from enum import Enum
 
-from sipsimple.core.wire.sdp import BaseSDPSession, FrozenSDPSession
+from sipsimple.core.wire.sdp import BaseSDPSession, FrozenSDPConnection, FrozenSDPMediaStream, FrozenSDPSession
 
-__all__ = ["NEGOTIATION", "NegotiationEvent", "NegotiationState", "OfferAnswer", "OfferAnswerError"]
+__all__ = [
+    "NEGOTIATION",
+    "NegotiationEvent",
+    "NegotiationState",
+    "OfferAnswer",
+    "OfferAnswerError",
+    "refusing_answer",
+]
 
 
 class OfferAnswerError(ValueError):
@@ -67,6 +74,18 @@ class OfferAnswer:
     def remote_offer(self) -> FrozenSDPSession | None:
         return self.offer if self.state is NegotiationState.REMOTE_OFFER else None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an offer waits for its answer, ours or theirs."""
+        return self.offer is not None
+
+    def fork(self) -> OfferAnswer:
+        """A copy: each dialog that an INVITE makes goes on from the INVITE's offer by itself (RFC 3261 13.2.1)."""
+        other = OfferAnswer()
+        other.state, other.offer = self.state, self.offer
+        other.active_local, other.active_remote = self.active_local, self.active_remote
+        return other
+
     def send_offer(self, sdp: BaseSDPSession) -> FrozenSDPSession:
         return self._open(NegotiationEvent.SEND_OFFER, sdp, self.active_local)
 
@@ -82,6 +101,13 @@ class OfferAnswer:
         answer, offer = self._close(NegotiationEvent.RECEIVE_ANSWER, sdp)
         self.active_local, self.active_remote = offer, answer
         return answer
+
+    def check_answer(self, sdp: BaseSDPSession) -> FrozenSDPSession:
+        """Raises `OfferAnswerError` if `sdp` could not answer the open offer, ours or theirs; closes nothing."""
+        if self.offer is None:
+            raise OfferAnswerError("there is no offer to answer")
+        _check_media(sdp, self.offer)
+        return FrozenSDPSession.new(sdp)
 
     def rollback(self) -> None:
         """Drops the open offer, ours or theirs (refused, cancelled or timed out)."""
@@ -105,16 +131,7 @@ class OfferAnswer:
     def _close(self, event: NegotiationEvent, sdp: BaseSDPSession) -> tuple[FrozenSDPSession, FrozenSDPSession]:
         state, offer = self._next(event), self.offer
         assert offer is not None
-        # RFC 3264 6: the answer has the offer's media lines, in the offer's order
-        if len(sdp.media) != len(offer.media):
-            raise OfferAnswerError(
-                f"an answer of {len(sdp.media)} media lines to an offer of {len(offer.media)}: they must be equal"
-            )
-        for index, (theirs, ours) in enumerate(zip(sdp.media, offer.media, strict=True)):
-            if theirs.media != ours.media:
-                raise OfferAnswerError(
-                    f"media line {index} is {theirs.media!r} in the answer, {ours.media!r} in the offer"
-                )
+        _check_media(sdp, offer)
         self.state, self.offer = state, None
         return FrozenSDPSession.new(sdp), offer
 
@@ -126,3 +143,32 @@ class OfferAnswer:
             raise OfferAnswerError(
                 f"can't {event.value} in state {self.state.value!r}; allowed here: {allowed}"
             ) from None
+
+
+def _check_media(answer: BaseSDPSession, offer: FrozenSDPSession) -> None:
+    """RFC 3264 6: the answer has the offer's media lines, in the offer's order."""
+    if len(answer.media) != len(offer.media):
+        raise OfferAnswerError(
+            f"an answer of {len(answer.media)} media lines to an offer of {len(offer.media)}: they must be equal"
+        )
+    for index, (answered, offered) in enumerate(zip(answer.media, offer.media, strict=True)):
+        if answered.media != offered.media:
+            raise OfferAnswerError(
+                f"media line {index} is {answered.media!r} in the answer, {offered.media!r} in the offer"
+            )
+
+
+def refusing_answer(offer: BaseSDPSession, address: str) -> FrozenSDPSession:
+    """The answer that takes none of the media (RFC 3264 6: port 0), for an offer that nobody wants to answer.
+
+    :param address: our IP address.
+    """
+    media = [FrozenSDPMediaStream(line.media, 0, line.transport, formats=line.formats) for line in offer.media]
+    address_type = "IP6" if ":" in address else "IP4"
+    return FrozenSDPSession(
+        address,
+        address_type=address_type,
+        name="-",
+        connection=FrozenSDPConnection(address, address_type=address_type),
+        media=media,
+    )

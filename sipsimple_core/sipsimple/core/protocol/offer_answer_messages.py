@@ -1,52 +1,66 @@
-"""Offers and answers as the bodies of SIP messages (RFC 3261 13.2.1, 14.2; RFC 3264)."""
+"""Offers and answers as the bodies of SIP messages (RFC 3261 13.2.1, 14.2; RFC 3264; RFC 5621 for several parts)."""
 
 from __future__ import annotations
 
 import logging
 
 from sipsimple.core.protocol.offer_answer import OfferAnswer, OfferAnswerError
-from sipsimple.core.wire.message import SIPRequest, SIPResponse
+from sipsimple.core.wire.headers import FrozenWarningHeader
+from sipsimple.core.wire.message import SIPMessage, SIPRequest, SIPResponse
+from sipsimple.core.wire.multipart import body_parts
 from sipsimple.core.wire.sdp import FrozenSDPSession
 from sipsimple.core.wire.validation import Refusal, refuse_content
 
-__all__ = ["read_answer", "read_offer"]
+__all__ = ["read_answer", "read_offer", "session_description"]
 
 log = logging.getLogger("sipsimple.core.offer_answer")
 
+SDP = "application/sdp"
+ACCEPTED = (SDP, "multipart/mixed", "multipart/alternative", "multipart/related")
+
+
+def session_description(message: SIPMessage) -> FrozenSDPSession | None:
+    """The session description that a message carries as an offer or answer; None if it has none.
+
+    One with another disposition than 'session' is not about this session (RFC 3959: 'early-session').
+    Raises `ValueError` when it, or the multipart body around it, can't be read.
+    """
+    if not message.body:
+        return None
+    if message.content_type == SDP and "content-disposition" not in message.headers:
+        return FrozenSDPSession.parse(message.body)
+    for part in body_parts(message):
+        if part.content_type == SDP and part.disposition == "session":
+            return FrozenSDPSession.parse(part.decoded())
+    return None
+
 
 def read_offer(negotiation: OfferAnswer, request: SIPRequest) -> Refusal | None:
-    """Takes the offer of an INVITE, if it has one; what to answer when it can't be taken."""
-    if not request.body:
-        return None
-    if (unwelcome := refuse_content(request, ["application/sdp"])) is not None:
-        return unwelcome
-    if not _is_sdp(request):
-        # a body that may be left alone (20.11), so the INVITE has no offer
-        return None
+    """Takes the offer of an INVITE, UPDATE or PRACK, if it has one; how to refuse the request if it can't be taken."""
+    refusal = refuse_content(request, ACCEPTED)
+    if refusal is not None:
+        return refusal
     try:
-        negotiation.receive_offer(FrozenSDPSession.parse(request.body))
+        offer = session_description(request)
+        if offer is not None:
+            negotiation.receive_offer(offer)
     except OfferAnswerError as error:
-        return Refusal.of(488, "", ("Warning", f'399 sipsimple "{error}"'))
+        return Refusal.of(488, "", FrozenWarningHeader(399, "sipsimple", str(error)))
     except ValueError as error:
-        log.info("INVITE %s refused, its session description can't be read: %s", request.call_id, error)
+        log.info("%s %s refused, its session description can't be read: %s", request.method, request.call_id, error)
         return Refusal(400, "Bad Session Description")
     return None
 
 
 def read_answer(negotiation: OfferAnswer, message: SIPRequest | SIPResponse) -> str | None:
-    """Takes the answer in a 2xx or an ACK; without a good one the offer is dropped and the error returned."""
+    """Takes the answer to our offer; without a good one the offer is dropped and the error returned."""
     error = "the answer has no session description"
-    if message.body and _is_sdp(message):
-        try:
-            negotiation.receive_answer(FrozenSDPSession.parse(message.body))
-        except ValueError as problem:
-            error = str(problem)
-        else:
+    try:
+        answer = session_description(message)
+        if answer is not None:
+            negotiation.receive_answer(answer)
             return None
+    except ValueError as problem:
+        error = str(problem)
     negotiation.rollback()
     return error
-
-
-def _is_sdp(message: SIPRequest | SIPResponse) -> bool:
-    content_type = message.headers.get("Content-Type")
-    return content_type is not None and content_type.partition(";")[0].strip().lower() == "application/sdp"

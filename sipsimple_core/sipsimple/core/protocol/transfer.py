@@ -21,7 +21,6 @@ from sipsimple.core.wire.uri import FrozenSIPURI
 from sipsimple.core.wire.validation import Refusal
 
 if TYPE_CHECKING:
-    from sipsimple.core.protocol.authentication import Authenticator
     from sipsimple.core.protocol.dialog import DialogId
     from sipsimple.core.protocol.hop import Hop
     from sipsimple.core.protocol.subscription_events import SubscriptionUser
@@ -70,8 +69,7 @@ def send_transfer(
     """
     if call.state is not InviteState.CONNECTED or call.dialog is None:
         raise InvalidStateError(f"a call can't be transferred in state {call.state}")
-    authenticator: Authenticator | None = getattr(call, "authenticator", None)
-    usage = SubscriptionUsage(core, FrozenEventHeader(REFER_EVENT), user, authenticator=authenticator)
+    usage = SubscriptionUsage(core, FrozenEventHeader(REFER_EVENT), user, authenticator=call.authenticator)
     usage.start_in_dialog(call.dialog, headers, timeout, now=now)
     return usage
 

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sipsimple.core.protocol.dialog import Dialog, DialogId, new_tag
-from sipsimple.core.protocol.invite_usage import InviteUsage
+from sipsimple.core.protocol.invite_options import InviteOptions
+from sipsimple.core.protocol.invite_usage import HeaderList, InviteUsage
+from sipsimple.core.protocol.replaces import EndedCalls, replaced_call
+from sipsimple.core.protocol.unwanted_dialog import StraySuccesses
 from sipsimple.core.wire.headers import BaseHeader
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
-from sipsimple.core.wire.validation import refuse_accept, refuse_extensions
+from sipsimple.core.wire.validation import Refusal, refuse_accept, refuse_extensions
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.hop import Hop
@@ -40,6 +43,9 @@ KNOWN_METHODS = frozenset(
         *("INFO", "REFER", "MESSAGE", "UPDATE"),
     }
 )
+
+#: Methods that exist inside a dialog only; outside of one they get 481 (12.2.2).
+IN_DIALOG = frozenset({"BYE", "PRACK", "UPDATE", "INFO"})
 
 #: How many dialogs may be open at once; an INVITE beyond it gets 503 with Retry-After.
 MAX_DIALOGS = 20_000
@@ -87,13 +93,18 @@ class UserAgentUser(Protocol):
 
 
 class UserAgentCore:
-    """See the module. `user_agent` is the User-Agent and Server text, `max_dialogs` the bound on open dialogs."""
+    """See the module. `user_agent` is the User-Agent and Server text, `max_dialogs` the bound on open dialogs,
+    `invite_options` which extensions calls use, `info_packages` what INFO may be about, in lower case (RFC 6086)."""
 
     def __init__(
         self, timers: TimerHeap, user: UserAgentUser, user_agent: str = "sipsimple", max_dialogs: int = MAX_DIALOGS,
-        rng: random.Random | None = None,
+        rng: random.Random | None = None, invite_options: InviteOptions | None = None,
     ) -> None:  # fmt: skip
         self.timers = timers
+        self.invite_options = invite_options or InviteOptions()
+        self.info_packages: list[str] = []
+        self.strays = StraySuccesses(self)
+        self.ended_calls = EndedCalls()
         self.user_agent = user_agent
         self.max_dialogs = max_dialogs
         self.random = rng or random.Random()
@@ -106,9 +117,9 @@ class UserAgentCore:
         #: What the Allow-Events header says, in order (RFC 6665 8.2.2).
         self.events: Sequence[str] = ()
         #: What the Allow header says, in order.
-        self.methods = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]
+        self.methods = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO"]
         #: The option tags of the extensions that a request may require (RFC 3261 20.32), in lower case.
-        self.extensions: list[str] = []
+        self.extensions = list(self.invite_options.extensions)
 
     @property
     def dialogs(self) -> int:
@@ -138,9 +149,9 @@ class UserAgentCore:
         """Sends the ACK of a 2xx, which has no transaction (17.1.1.2)."""
         self._transactions.send_ack(ack, hop, now)
 
-    def send_cancel(self, transaction: ClientTransaction, now: float) -> None:
-        """Sends the CANCEL of an INVITE transaction (9.1)."""
-        self._transactions.send_cancel(transaction, now)
+    def send_cancel(self, transaction: ClientTransaction, now: float, headers: HeaderList = ()) -> None:
+        """Sends the CANCEL of an INVITE transaction (9.1), as soon as that may be."""
+        self._transactions.send_cancel(transaction, now, headers)
 
     @property
     def _transactions(self) -> TransactionLayer:
@@ -150,14 +161,22 @@ class UserAgentCore:
     def capability_headers(self) -> list[tuple[str, str | BaseHeader]]:
         """What we say of ourselves in an INVITE and in its 2xx (13.2.1, 13.3.1.4)."""
         headers: list[tuple[str, str | BaseHeader]] = [("Allow", ", ".join(self.methods))]
+        if self.extensions:
+            headers.append(("Supported", ", ".join(self.extensions)))
         if self.events:
             headers.append(("Allow-Events", ", ".join(self.events)))
+        if self.info_packages:
+            headers.append(("Recv-Info", ", ".join(self.info_packages)))
         return [*headers, *self.identity_headers()]
 
     def identity_headers(self) -> list[tuple[str, str | BaseHeader]]:
         return [("User-Agent", self.user_agent)]
 
     # Dialogs
+
+    def usages(self, dialog_id: DialogId) -> Sequence[DialogUsage]:
+        """The usages of a dialog; none of one that we do not know."""
+        return tuple(self._dialogs.get(dialog_id, ()))
 
     def add_dialog(self, dialog: Dialog, usage: DialogUsage) -> None:
         self._dialogs.setdefault(dialog.id, []).append(usage)
@@ -201,6 +220,8 @@ class UserAgentCore:
             log.debug("ACK %s of no dialog dropped", request.call_id)
         elif (server := self._servers.get(request.method)) is not None:
             server(request, transaction, source, now)
+        elif request.method in IN_DIALOG:
+            transaction.respond(make_response(request, 481, None, new_tag()), now)
         else:
             transaction.respond(self.refuse_method(request, new_tag()), now)
 
@@ -233,8 +254,13 @@ class UserAgentCore:
             refusal = make_response(request, 503, None, new_tag(), [("Retry-After", str(RETRY_AFTER))])
             transaction.respond(refusal, now)
             return
+        replaced = replaced_call(self, request)
+        if isinstance(replaced, Refusal):
+            response = make_response(request, replaced.code, replaced.reason, new_tag(), replaced.headers)
+            transaction.respond(response, now)
+            return
         usage = InviteUsage(self)
-        if usage.receive_invite(request, transaction, source, self._user.local_contact(source), now):
+        if usage.receive_invite(request, transaction, source, self._user.local_contact(source), now, replaced):
             self._user.invite_received(usage, request, now)
 
     def _receive_options(self, request: SIPRequest, transaction: ServerTransaction, source: Hop, now: float) -> None:
@@ -244,6 +270,7 @@ class UserAgentCore:
             ("Accept", "application/sdp"),
             ("Accept-Encoding", "identity"),
             ("Accept-Language", "en"),
+            ("Supported", ", ".join(self.extensions)),
             ("Server", self.user_agent),
         ]
         if self.events:
