@@ -60,8 +60,9 @@ class Caller:
         return self._legs.get(remote_tag)
 
     def has_other_legs(self, leg: Leg) -> bool:
-        """Whether this early leg is not the only one."""
-        return any(other is not leg for other in self._legs.values())
+        """Whether this early leg is not the only one that is still there."""
+        usages = self._call.core.usages
+        return any(other is not leg and other.dialog and usages(other.dialog.id) for other in self._legs.values())
 
     def cancel(self, headers: HeaderList, now: float) -> None:
         """Ends the call before it was accepted (9.1)."""

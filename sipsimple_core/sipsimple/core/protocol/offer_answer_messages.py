@@ -11,11 +11,12 @@ from sipsimple.core.wire.multipart import body_parts
 from sipsimple.core.wire.sdp import FrozenSDPSession
 from sipsimple.core.wire.validation import Refusal, refuse_content
 
-__all__ = ["read_answer", "read_offer", "session_description"]
+__all__ = ["ACCEPTED", "read_answer", "read_offer", "session_description"]
 
 log = logging.getLogger("sipsimple.core.offer_answer")
 
 SDP = "application/sdp"
+#: The media types in which a session description may come.
 ACCEPTED = (SDP, "multipart/mixed", "multipart/alternative", "multipart/related")
 
 

@@ -16,8 +16,9 @@ from sipsimple.core.protocol.incoming_invite import IncomingInvite
 from sipsimple.core.protocol.invite_events import InvalidStateError
 from sipsimple.core.protocol.invite_states import InviteState, InviteSubState, ProposalEvent
 from sipsimple.core.protocol.offer_answer import NegotiationState
-from sipsimple.core.protocol.offer_answer_messages import read_answer, read_offer, session_description
+from sipsimple.core.protocol.offer_answer_messages import ACCEPTED, read_answer, read_offer, session_description
 from sipsimple.core.wire.reasons import reason_phrase
+from sipsimple.core.wire.validation import refuse_content
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.invite_leg import Leg
@@ -85,7 +86,7 @@ class ReceivedProposals:
         """A request UPDATE, before or within the call."""
         call = self._call
         assert leg.dialog is not None
-        refusal = call.timer.refuse(request)
+        refusal = call.timer.refuse(request) or refuse_content(request, ACCEPTED)
         if refusal is not None:
             transaction.respond(call.refusal(request, refusal), now)
             return
