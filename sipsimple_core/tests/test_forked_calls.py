@@ -112,7 +112,7 @@ def test_the_second_branch_accepts_a_call_that_is_over(link: Link, alice: Party,
 
 
 def test_a_branch_accepts_when_the_transaction_is_gone(link: Link, alice: Party, bob: Party, carol: Party) -> None:
-    """RFC 3261 13.2.2.4, RFC 6026 8.4: a stray 2xx to an INVITE of ours gets ACK and BYE, and each repetition an ACK."""
+    """RFC 3261 13.2.2.4, RFC 6026 8.4: a stray 2xx to an INVITE of ours gets ACK and BYE, each time."""
     call = alice.call(bob)
     fork(link, call, bob, carol)
     carol.incoming[0].respond(180)
@@ -329,9 +329,7 @@ def test_an_early_call_of_ours_is_replaced(link: Link, alice: Party, bob: Party,
         ("twice", 400), ("rubbish", 400), ("with Join", 400),
     ],
 )  # fmt: skip
-def test_what_can_not_be_replaced(
-    link: Link, alice: Party, bob: Party, carol: Party, case: str, code: int
-) -> None:
+def test_what_can_not_be_replaced(link: Link, alice: Party, bob: Party, carol: Party, case: str, code: int) -> None:
     """RFC 3891 3."""
     if case == "ringing here":
         call = alice.call(bob)
@@ -374,9 +372,7 @@ def test_ended_calls_are_bounded() -> None:
 
 @pytest.mark.parametrize("header", ["Contact", "Record-Route"])
 @pytest.mark.parametrize("value", [None, "<<<rubbish", "<tel:+1>", "*"])
-def test_a_2xx_whose_headers_lead_nowhere(
-    link: Link, alice: Party, bob: Party, header: str, value: str | None
-) -> None:
+def test_a_2xx_whose_headers_lead_nowhere(link: Link, alice: Party, bob: Party, header: str, value: str | None) -> None:
     """RFC 3261 13.2.2.4: it is acknowledged and can be ended all the same."""
     call = alice.call(bob)
     link.deliver()

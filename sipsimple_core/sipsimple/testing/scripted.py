@@ -346,7 +346,7 @@ class ScriptedInvitation:
 
     def accept_without_agreement(self, error: str) -> None:
         self._change("connecting", "remote", method="INVITE", code=200, reason="OK")
-        self._post_update(succeeded=False, local_sdp=None, remote_sdp=None, error=error)
+        self._post_update(succeeded=False, local_sdp=None, remote_sdp=None, error=error, early=False)
 
     def acknowledge(self) -> None:
         originator = "local" if self.direction == "outgoing" else "remote"
@@ -454,6 +454,8 @@ class ScriptedInvitation:
             sub_state=self.sub_state,
             headers=HeaderFields(),
             disconnect_reason=why,
+            reason_headers=[],
+            targets=[],
             **{"method": None, "code": None, "reason": None, "body": None, **step},
         )
         NotificationCenter().post_notification("SIPInvitationChangedState", self, data)
@@ -464,7 +466,7 @@ class ScriptedInvitation:
     def _update(self, local_sdp: Any, remote_sdp: Any) -> None:
         self.described.append(local_sdp)
         self.remote = remote_sdp
-        self._post_update(succeeded=True, local_sdp=local_sdp, remote_sdp=remote_sdp, error=None)
+        self._post_update(succeeded=True, local_sdp=local_sdp, remote_sdp=remote_sdp, error=None, early=False)
 
     def _post_update(self, **data: Any) -> None:
         NotificationCenter().post_notification("SIPInvitationGotSDPUpdate", self, NotificationData(**data))
