@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from xml.sax.saxutils import quoteattr
 
-__all__ = ["SDP", "expect", "pause", "reply", "request", "scenario"]
+__all__ = ["SDP", "SIPFRAG", "back", "expect", "pause", "reply", "request", "scenario"]
 
 SDP = """v=0
 o=peer 1 1 IN IP4 [local_ip]
@@ -15,16 +16,22 @@ m=audio 6000 RTP/AVP 8
 a=rtpmap:8 PCMA/8000
 """
 
+SIPFRAG = "message/sipfrag;version=2.0"
+
 CONTACT = "Contact: <sip:peer@[local_ip]:[local_port]>"
 
 
 def scenario(*steps: str) -> str:
-    return '<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="test">\n' + "\n".join(steps) + "\n</scenario>\n"
+    text = "\n".join(steps)
+    # a variable that nothing reads is an error to sipp, unless it is named here
+    variables = sorted(set(re.findall(r'assign_to="(\w+)"', text)))
+    reference = f'<Reference variables="{",".join(variables)}"/>\n' if variables else ""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="test">\n{text}\n{reference}</scenario>\n'
 
 
-def _send(lines: list[str], body: str, **attributes: object) -> str:
+def _send(lines: list[str], body: str, content_type: str = "application/sdp", **attributes: object) -> str:
     if body:
-        lines.append("Content-Type: application/sdp")
+        lines.append(f"Content-Type: {content_type}")
     text = "\n".join([*lines, "Content-Length: [len]", "", body])
     return f"<send{_attributes(attributes)}><![CDATA[\n{text}\n]]></send>"
 
@@ -48,10 +55,29 @@ def request(
         *parties,
         "Call-ID: [call_id]",
         f"CSeq: {cseq} {method}",
-        *([CONTACT] if method in ("INVITE", "UPDATE") else []),
+        *([CONTACT] if method in ("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY") else []),
         *headers,
     ]
     return _send(lines, body, **attributes)
+
+
+def back(
+    method: str, cseq: int, *headers: str, tag: str = "peer", body: str = "", content_type: str = "application/sdp",
+    **attributes: object,
+) -> str:  # fmt: skip
+    """A request to whoever sent the request that was saved, in the dialog that it made."""
+    lines = [
+        f"{method} [next_url] SIP/2.0",
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]",
+        "Max-Forwards: 70",
+        f"From:[$to]{f';tag={tag}[call_number]' if tag else ''}",
+        "To:[$from]",
+        "Call-ID: [call_id]",
+        f"CSeq: {cseq} {method}",
+        CONTACT,
+        *headers,
+    ]
+    return _send(lines, body, content_type, **attributes)
 
 
 def reply(
@@ -68,16 +94,28 @@ def reply(
     return _send([f"SIP/2.0 {code} {reason}", *copied, *([CONTACT] if contact else []), *headers], body, **attributes)
 
 
-def expect(what: str | int, optional: bool = False, save: bool = False, **attributes: object) -> str:
-    """Waits for a request (its method) or a response (its code); `save` keeps its headers for `reply`."""
+def expect(
+    what: str | int, optional: bool = False, save: bool = False, having: tuple[str, ...] = (), **attributes: object
+) -> str:
+    """Waits for a request (its method) or a response (its code).
+
+    `save` keeps its headers for `reply` and `back`. Without a match of each of the expressions in `having` it fails.
+    """
     kind = "response" if isinstance(what, int) else "request"
     attributes = {kind: what, **({"optional": "true"} if optional else {}), **attributes}
-    if not save:
-        return f"<recv{_attributes(attributes)}/>"
-    names = {"Via:": "via", "From:": "from", "To:": "to", "CSeq:": "cseq"}
+    names = {"Via:": "via", "From:": "from", "To:": "to", "CSeq:": "cseq"} if save else {}
     actions = [
         f'<ereg regexp=".*" search_in="hdr" header="{header}" assign_to="{name}"/>' for header, name in names.items()
     ]
+    actions += [
+        f'<ereg regexp={quoteattr(expression)} search_in="msg" check_it="true" assign_to="found"/>'
+        for expression in having
+    ]
+    if save:
+        # sipp keeps the Contact as [next_url]
+        attributes["rrs"] = "true"
+    if not actions:
+        return f"<recv{_attributes(attributes)}/>"
     return f"<recv{_attributes(attributes)}><action>{''.join(actions)}</action></recv>"
 
 
