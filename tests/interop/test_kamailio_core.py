@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -188,6 +190,89 @@ def test_a_message_through_the_proxy(stack: Stack, kamailio_server: Kamailio) ->
     got = stack.recorder.wait_for("SIPEngineGotMessage", timeout=TIMEOUT).data
     assert got.body == b"hello bob"
     stack.recorder.wait_for("SIPMessageDidSucceed", message, TIMEOUT)
+
+
+# Outbound: the flow to the registrar is ours, and requests for us come over it
+
+INSTANCE = '"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>"'
+
+
+def register_flow(alice: User, **parameters: str) -> Any:
+    """alice's registration with parameters in its contact; what the registrar said of it."""
+    from sipsimple.core import ContactHeader
+
+    alice.contact = ContactHeader(alice.contact.uri, parameters={"+sip.instance": INSTANCE, **parameters})
+    recorder = alice.stack.recorder
+    return recorder.wait_for("SIPRegistrationDidSucceed", alice.register(), TIMEOUT).data
+
+
+def test_the_registrar_gives_a_gruu(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 5627 3, 4: who registers an instance gets two GRUUs, and both lead to it."""
+    from sipsimple.core import SIPURI, Message, ToHeader
+
+    alice, bob = (User(stack, kamailio_server, name) for name in USERS)
+    contact = register_flow(alice).contact_header
+    for number, gruu in enumerate((contact.public_gruu, contact.temporary_gruu), 1):
+        uri = SIPURI.parse(str(gruu))
+        assert "gr" in uri.parameters and uri.host == REALM
+        message = stack.run(
+            Message, bob.from_header, ToHeader(uri), bob.route, "text/plain", str(gruu).encode(), bob.credentials
+        )
+        stack.run(message.send, 10)
+        stack.recorder.wait_for("SIPMessageDidSucceed", message, TIMEOUT)
+        got = stack.recorder.find_all("SIPEngineGotMessage")
+        assert len(got) == number and got[-1].data.body == str(gruu).encode()
+
+
+def test_a_flow_that_the_registrar_keeps_apart(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 5626 4.2, 4.4.1, 6: it says that it does outbound, and for how long a flow may be silent."""
+    data = register_flow(User(stack, kamailio_server, "alice", "tcp"), **{"reg-id": "1"})
+    assert data.outbound and data.flow_timer == 25
+
+
+def test_the_path_comes_back(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 3327 5.3: the registrar repeats the Path that it stored, since we say that we know it."""
+    from sipsimple.core import Header, Registration
+
+    alice = User(stack, kamailio_server, "alice")
+    path = "<sip:192.0.2.5;lr>"
+    registration = stack.run(
+        Registration, alice.from_header, alice.credentials, 60, extra_headers=[Header("Path", path)]
+    )
+    stack.run(registration.register, alice.contact, alice.route, 10)
+    data = stack.recorder.wait_for("SIPRegistrationDidSucceed", registration, TIMEOUT).data
+    assert [str(header.uri) for header in data.path_list] == ["sip:192.0.2.5;lr"]
+    # ... and the binding goes, for it would lead the others of alice's astray
+    stack.run(registration.end, 10)
+    stack.recorder.wait_for("SIPRegistrationDidEnd", registration, TIMEOUT)
+
+
+def test_a_flow_over_udp_is_kept_alive(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 5626 4.4.2: STUN on the port of SIP; the server says where it sees us."""
+    from sipsimple.core.protocol.hop import Hop
+
+    hop = Hop("udp", ADDRESS, kamailio_server.port)
+    failures: list[Exception] = []
+    keep_alive = stack.run(stack.engine.keep_alive, hop, 1.0, failures.append)
+    deadline = time.monotonic() + TIMEOUT
+    while not failures and stack.run(lambda: keep_alive.mapped_address) is None:
+        assert time.monotonic() < deadline, "no STUN answer"
+    assert (failures, keep_alive.mapped_address) == ([], (ADDRESS, stack.port))
+    stack.run(keep_alive.stop)
+
+
+def test_a_flow_that_breaks_is_made_anew(stack: Stack, kamailio_server: Kamailio) -> None:
+    """RFC 5626 4.4.1, 4.5: a connection that is lost is told at once, and a new REGISTER makes the next."""
+    from sipsimple.core.protocol.hop import Hop
+
+    alice = User(stack, kamailio_server, "alice", "tcp")
+    register_flow(alice, **{"reg-id": "1"})
+    failed = threading.Event()
+    stack.run(stack.engine.keep_alive, Hop("tcp", ADDRESS, kamailio_server.port), 1.0, lambda error: failed.set())
+    assert not failed.is_set()
+    kamailio_server.restart()
+    assert failed.wait(TIMEOUT)
+    assert register_flow(alice, **{"reg-id": "1"}).outbound
 
 
 # TLS: who the server is, is proven
