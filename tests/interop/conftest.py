@@ -138,14 +138,14 @@ class Stack:
         elif data.sub_state == "received_proposal" and data.prev_sub_state != "received_proposal":
             self.on_proposal(notification.sender)
 
-    def start(self) -> None:
+    def start(self, **options: Any) -> None:
         from sipsimple.core import Engine
         from sipsimple.realm import current_realm
         from sipsimple.threading import start_reactor_thread
 
         start_reactor_thread(current_realm())
         self.engine = Engine()
-        self.run(self.engine.start, ip_address="127.0.0.1", udp_port=0, tcp_port=0, trace_sip=True)
+        self.run(self.engine.start, ip_address="127.0.0.1", udp_port=0, tcp_port=0, trace_sip=True, **options)
         self.port = self.run(self.engine.local_address, "udp", "127.0.0.1")[1]
 
     def stop(self) -> None:
@@ -166,7 +166,7 @@ class Stack:
 
         return sdp("127.0.0.1", *(media or ("audio 4000 RTP/AVP 8",)))
 
-    def call(self, port: int, user: str = "bob", **options: Any) -> Any:
+    def call(self, port: int, user: str = "bob", offer: bool = True, **options: Any) -> Any:
         """An Invitation to a user on this machine; what it does is in the recorder."""
         from sipsimple.core import SIPURI, ContactHeader, FromHeader, Invitation, RouteHeader, ToHeader
 
@@ -175,11 +175,14 @@ class Stack:
         theirs = SIPURI("127.0.0.1", user=user, port=port)
         route = RouteHeader(SIPURI("127.0.0.1", port=port))
         headers = FromHeader(ours), ToHeader(theirs), route, ContactHeader(ours)
-        self.run(invitation.send_invite, theirs, *headers, self.sdp(), **options)
+        self.run(invitation.send_invite, theirs, *headers, self.sdp() if offer else None, **options)
         return invitation
 
     def wait(self, invitation: Any, state: str) -> Any:
         return self.recorder.wait_for("SIPInvitationChangedState", invitation, TIMEOUT, state=state).data
+
+    def wait_for_sdp(self, invitation: Any, **fields: Any) -> Any:
+        return self.recorder.wait_for("SIPInvitationGotSDPUpdate", invitation, TIMEOUT, **fields).data
 
     def states(self, invitation: Any) -> list[str]:
         changes = self.recorder.find_all("SIPInvitationChangedState", invitation)

@@ -62,13 +62,13 @@ def request(
 
 
 def back(
-    method: str, cseq: int, *headers: str, tag: str = "peer", body: str = "", content_type: str = "application/sdp",
-    **attributes: object,
+    method: str, cseq: int, *headers: str, tag: str | None = "peer", body: str = "",
+    content_type: str = "application/sdp", branch: str = "[branch]", **attributes: object,
 ) -> str:  # fmt: skip
-    """A request to whoever sent the request that was saved, in the dialog that it made."""
+    """A request to whoever sent the request that was saved, in its dialog; without `tag` it was inside one."""
     lines = [
         f"{method} [next_url] SIP/2.0",
-        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]",
+        f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}",
         "Max-Forwards: 70",
         f"From:[$to]{f';tag={tag}[call_number]' if tag else ''}",
         "To:[$from]",
@@ -95,15 +95,19 @@ def reply(
 
 
 def expect(
-    what: str | int, optional: bool = False, save: bool = False, having: tuple[str, ...] = (), **attributes: object
-) -> str:
+    what: str | int, optional: bool = False, save: bool = False, having: tuple[str, ...] = (),
+    keep: dict[str, str] | None = None, **attributes: object,
+) -> str:  # fmt: skip
     """Waits for a request (its method) or a response (its code).
 
-    `save` keeps its headers for `reply` and `back`. Without a match of each of the expressions in `having` it fails.
+    `save` keeps its headers for `reply` and `back`, `keep` the headers (RSeq) that it names for what it says ([$rseq]).
+    Without a match of each of the expressions in `having` it fails.
     """
     kind = "response" if isinstance(what, int) else "request"
     attributes = {kind: what, **({"optional": "true"} if optional else {}), **attributes}
-    names = {"Via:": "via", "From:": "from", "To:": "to", "CSeq:": "cseq"} if save else {}
+    names = {f"{header}:": name for header, name in (keep or {}).items()}
+    if save:
+        names |= {"Via:": "via", "From:": "from", "To:": "to", "CSeq:": "cseq"}
     actions = [
         f'<ereg regexp=".*" search_in="hdr" header="{header}" assign_to="{name}"/>' for header, name in names.items()
     ]
