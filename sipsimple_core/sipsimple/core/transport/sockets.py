@@ -51,7 +51,8 @@ def _bound_socket(kind: socket.SocketKind, port: int, interface: str) -> socket.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # resolved, as the address may have a scope (fe80::1%eth0); no name is looked up
         numeric = socket.AI_PASSIVE | socket.AI_NUMERICHOST
-        bound.bind(socket.getaddrinfo(interface or None, port, family, kind, flags=numeric)[0][4])
+        # int(): getaddrinfo takes no subclass, which the ports of the settings are
+        bound.bind(socket.getaddrinfo(interface or None, int(port), family, kind, flags=numeric)[0][4])
     except OSError as error:
         if bound is not None:
             bound.close()
