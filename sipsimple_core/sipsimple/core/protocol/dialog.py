@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.mandatory import mandatory
-from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.headers import (
     BaseHeader,
     BaseRecordRouteHeader,
@@ -109,11 +108,11 @@ class Dialog:
     ) -> Dialog:
         """The caller's dialog (12.1.2), made by a 101–299 response with a To tag.
 
-        A 2xx owes a Contact that is a SIP URI, and a Record-Route that can be read; without one the dialog leads to the
-        Request-URI, without the other by no route, so that it can be acknowledged and ended.
+        A 2xx owes a Contact that is a SIP URI; without one the dialog leads to the Request-URI, so that it can be
+        acknowledged and ended.
         """
         target = _target(response) or FrozenSIPURI.new(request.request_uri)
-        route_set = _recorded(response)
+        route_set = route_set_of(reversed(response.record_route))
         state = DialogState.CONFIRMED if response.code >= 200 else DialogState.EARLY
         ours, to_header = mandatory(request), mandatory(response).to_header
         return cls(
@@ -198,7 +197,7 @@ class Dialog:
     def confirm(self, response: SIPResponse) -> None:
         """A 2xx on an early dialog (13.2.2.4): the route set is made anew from it, and the target followed."""
         self.state = DialogState.CONFIRMED
-        self.route_set = _recorded(response)
+        self.route_set = route_set_of(reversed(response.record_route))
         self.refresh_target(response, "INVITE")
 
 
@@ -209,20 +208,9 @@ def route_set_of(record_route: Iterable[BaseRecordRouteHeader]) -> tuple[FrozenR
     )
 
 
-def _recorded(response: SIPResponse) -> tuple[FrozenRouteHeader, ...]:
-    """The caller's route set (12.1.2); empty where it can't be read."""
-    try:
-        return route_set_of(reversed(response.record_route))
-    except SIPParseError:
-        return ()
-
-
 def _target(message: SIPRequest | SIPResponse) -> FrozenSIPURI | None:
     """The Contact that leads to its sender (12.1.1, 12.1.2); None without one that is a SIP or SIPS URI."""
-    try:
-        contacts = message.contact
-    except SIPParseError:
-        return None
+    contacts = message.contact
     uri = contacts[0].uri if contacts else None
     return FrozenSIPURI.new(uri) if isinstance(uri, BaseSIPURI) else None
 

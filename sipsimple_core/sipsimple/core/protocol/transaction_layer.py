@@ -24,8 +24,8 @@ from sipsimple.core.protocol.client_transaction import (
     NonInviteClientTransaction,
 )
 from sipsimple.core.protocol.drop_log import DropLog
-from sipsimple.core.protocol.final_response import mend_final_response
 from sipsimple.core.protocol.hop import Hop
+from sipsimple.core.protocol.invite_response import mend_response
 from sipsimple.core.protocol.server_transaction import (
     InviteServerTransaction,
     NonInviteServerTransaction,
@@ -287,14 +287,14 @@ class TransactionLayer:
             transaction.response_received(response, now)
 
     def _mend(self, response: SIPResponse) -> bool:
-        """Try to make a final response to an INVITE acceptable; False if it is none of ours."""
+        """Try to make a response to an INVITE acceptable; False if it is none of ours."""
         via, cseq = response.via, response.cseq
-        if response.code < 200 or via is None or cseq is None or cseq.method != "INVITE":
+        if via is None or cseq is None or cseq.method != "INVITE":
             return False
         transaction = self._clients.get((via.branch or "", "INVITE"))
         if transaction is None:
             return False
-        mend_final_response(response, transaction.request)
+        mend_response(response, transaction.request)
         return True
 
     # Requests

@@ -59,8 +59,6 @@ _CHECKED_IN_RESPONSES: _Checks = (
     ("expires", lambda message: message.headers.first(FrozenExpiresHeader)),
     ("min-expires", lambda message: message.headers.first(FrozenMinExpiresHeader)),
 )
-# A response to INVITE may have begun a call: it is better acknowledged and ended than dropped.
-_CHECKED_IN_INVITE_RESPONSES: _Checks = _CHECKED_IN_RESPONSES[2:]
 _CHECKED_IN_REQUESTS: _Checks = (
     *_CHECKED_IN_RESPONSES,
     ("max-forwards", lambda message: message.headers.first(FrozenMaxForwardsHeader)),
@@ -128,8 +126,7 @@ def validate_response(response: SIPResponse) -> str | None:
         return "no status code"
     if response.defects:
         return response.defects[0]
-    is_to_invite = (response.headers.get("cseq") or "").endswith("INVITE")
-    why = _malformed(response, _CHECKED_IN_INVITE_RESPONSES if is_to_invite else _CHECKED_IN_RESPONSES)
+    why = _malformed(response, _CHECKED_IN_RESPONSES)
     if why is not None:
         return why
     try:

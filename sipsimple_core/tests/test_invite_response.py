@@ -1,4 +1,4 @@
-"""Final responses to INVITE with headers that can't be read: each is acknowledged (RFC 3261 13.2.2.4, 17.1.1.3)."""
+"""Responses to INVITE with headers that can't be read: each is acknowledged (RFC 3261 13.2.2.4, 17.1.1.3)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipsimple.core.protocol.final_response import mend_final_response
+from sipsimple.core.protocol.invite_response import mend_response
 from sipsimple.core.protocol.invite_states import InviteState
 from sipsimple.core.wire.message import SIPRequest, SIPResponse, make_response
 from sipsimple.core.wire.validation import validate_response
-from sipsimple.testing.parties import Call, Link, Party
+from sipsimple.testing.parties import Call, Link, Party, sdp
 
 CALLED = "<sip:bob@10.0.0.2:5060>"
 
@@ -105,6 +105,19 @@ def test_a_refusal_that_is_partly_unreadable_is_a_refusal(
     assert link.lines() == ["INVITE", f"{code} INVITE", "ACK"]
 
 
+def test_a_reliable_response_that_is_partly_unreadable_is_acknowledged(link: Link, alice: Party, bob: Party) -> None:
+    """RFC 3262 4: without its PRACK the callee would refuse the call in the end."""
+    call = alice.call(bob)
+    link.deliver()
+    bob.incoming[-1].usage.respond(183, sdp=sdp("10.0.0.2"), now=link.now)
+    [(data, source, destination)] = link.queue
+    link.queue.clear()
+    link.queue.append((re.sub(rb"\r\nContact: [^\r]*", b"\r\nContact: <sip:@", data), source, destination))
+    link.deliver()
+    assert link.lines() == ["INVITE", "183 INVITE", "PRACK", "200 PRACK"]
+    assert call.usage.state is InviteState.EARLY and call.updates[-1].early
+
+
 @pytest.mark.parametrize("line", [b"Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKother", b"CSeq: x INVITE"])
 def test_what_can_not_be_told_to_be_ours_is_dropped(link: Link, alice: Party, bob: Party, line: bytes) -> None:
     """RFC 3261 18.1.2: without Via and CSeq there is no transaction that a response could belong to."""
@@ -142,7 +155,7 @@ def request() -> SIPRequest:
 def test_whatever_is_in_these_headers_the_rest_is_acceptable(header: str, value: str) -> None:
     response = make_response(request(), 200, to_tag="b")
     response.headers.set(header, value)
-    mend_final_response(response, request())
+    mend_response(response, request())
     assert validate_response(response) is None
 
 
@@ -150,7 +163,7 @@ def test_what_can_be_read_stays_as_it_came() -> None:
     headers = [("Contact", "<sip:bob@10.0.0.2>;q=0.5"), ("Record-Route", "<sip:10.0.0.3;lr>"), ("Expires", "5")]
     response: SIPResponse = make_response(request(), 200, to_tag="b", headers=headers)
     before = response.encode()
-    mend_final_response(response, request())
+    mend_response(response, request())
     assert response.encode() == before
 
 
@@ -166,5 +179,5 @@ def test_what_can_be_read_stays_as_it_came() -> None:
 def test_the_tag_is_found_in_what_is_broken(given: str, mended: str) -> None:
     response = make_response(request(), 200)
     response.headers.set("To", given)
-    mend_final_response(response, request())
+    mend_response(response, request())
     assert response.headers.get("To") == mended
