@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sipsimple.core import SIPURI, SDPConnection, SDPMediaStream, SDPSession, ToHeader
-from sipsimple.session import Session, renegotiation
+from sipsimple.session import Session
 from sipsimple.streams import held_by_remote
 from sipsimple.testing.scripted import ScriptedInvitation, ScriptedStream, Stage
 from sipsimple.util import Route
@@ -142,7 +142,6 @@ def test_hold_by_the_remote_party(stage: Stage, direction: str) -> None:
     assert session.on_hold and held(stage, session) == [("remote", True, True)]
     assert directions(invitation.described[-1]) == ["recvonly", "sendrecv"]
     session.hold()
-    stage.reactor.advance(renegotiation.ACK_DELAY)
     invitation.accept_offer([line("inactive"), line("recvonly")])
     invitation.propose([line("recvonly"), line("recvonly")])
     assert held(stage, session)[1:] == [("local", True, False), ("remote", True, False)]

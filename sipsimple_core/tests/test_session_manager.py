@@ -153,13 +153,14 @@ def test_an_offer_without_media(stage: Stage) -> None:
 
 
 def test_no_offer(stage: Stage) -> None:
-    """SES-007: a body that is no SDP is 400, no body at all is 488 with a Warning."""
+    """SES-007: a body that is no SDP is 400; without a body the callee offers (RFC 3261 13.2.1)."""
     invitation = ScriptedInvitation(stage)
     invitation.arrive(None, body=b"rubbish")
     assert invitation.responses[-1][0] == 400 and warning(invitation).startswith("399 ")
     invitation = ScriptedInvitation(stage)
     invitation.arrive(None, body=b"")
-    assert invitation.responses[-1][0] == 488 and warning(invitation).startswith("399 ")
+    notification = stage.recorder.assert_one("SIPSessionNewIncoming")
+    assert [stream.type for stream in notification.data.streams] == [ScriptedStream.type]
 
 
 def test_a_huge_offer(stage: Stage) -> None:

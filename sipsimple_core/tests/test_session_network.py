@@ -330,7 +330,6 @@ def test_a_peer_that_dies_while_it_rings(network: MemoryNetwork, alice: UserAgen
 BROKEN = {
     'a body that is no SDP': (b'v=0\r\nrubbish\xff\r\n', 'application/sdp', (400, 488)),
     'a body of another type': (b'hello', 'text/plain', (415,)),
-    'no body': (b'', None, (488,)),
     'an SDP without media': (
         b'v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n', 'application/sdp', (488,),
     ),

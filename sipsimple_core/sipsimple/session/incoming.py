@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sipsimple.core import ContactHeader
-from sipsimple.session.description import answer_session
+from sipsimple.session.description import answer_session, offer_session
 from sipsimple.session.media import Stage
 from sipsimple.session.outcome import (
     disconnected,
@@ -52,9 +52,10 @@ class Ringing(SetupPhase):
         self.post("SIPSessionNewIncoming", streams=list(streams))
         if not session._heeds:
             return  # an observer has refused it
-        # STR-010: a stream is initialized as soon as it is offered
+        # STR-010, STR-012: a stream is initialized as soon as it is offered; where the caller offers none, we do
+        direction = "outgoing" if session._invitation.remote_sdp_offer is None else "incoming"
         for stream in streams:
-            session._media.initialize(stream, session, "incoming")
+            session._media.initialize(stream, session, direction)
 
     def ring(self) -> None:
         if waits_for_us(self.session):
@@ -121,19 +122,28 @@ class Accepting(SetupPhase):
             return
         invitation = session._invitation
         offer = invitation.remote_sdp_offer
+        if offer is None:
+            session._proposal = dict(enumerate(self.live_streams.values()))
         lines = {}
         for index, stream in self.live_streams.items():
-            line = session._media.local_media(stream, for_offer=False, remote_sdp=offer, stream_index=index)
+            if offer is None:
+                line = session._media.local_media(stream, for_offer=True)
+            else:
+                line = session._media.local_media(stream, for_offer=False, remote_sdp=offer, stream_index=index)
             if line is None:
                 return  # the stream failed over it: stream_failed() is about to be called
             lines[index] = line
         self._answered = True
-        address = session._realm.local_ip_towards(invitation.peer_address.host)
+        address, name = session._realm.local_ip_towards(invitation.peer_address.host), session._settings.user_agent
         try:
             invitation.send_response(
                 200,
                 contact_header=contact_of(session),
-                sdp=answer_session(address, session._settings.user_agent, offer, lines),
+                sdp=(
+                    offer_session(address, name, lines.values())
+                    if offer is None
+                    else answer_session(address, name, offer, lines)
+                ),
             )
         except Exception as error:
             log.exception("An INVITE could not be accepted")

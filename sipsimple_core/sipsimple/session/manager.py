@@ -12,10 +12,11 @@ from sipsimple.account import AccountManager
 from sipsimple.core import WarningHeader
 from sipsimple.notification import IObserver, Notification, NotificationCenter
 from sipsimple.realm import Singleton, current_realm
-from sipsimple.session.offered import MAX_STREAMS, streams_offered
+from sipsimple.session.offered import MAX_STREAMS, streams_offered, streams_to_offer
 from sipsimple.session.outcome import WARNING_AGENT, Refusal, media_refusal
 from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.session import Session
+from sipsimple.util import Null
 
 __all__ = ["MAX_SESSIONS", "MAX_STREAMS", "STOP_TIMEOUT", "SessionManager"]
 
@@ -110,19 +111,23 @@ class SessionManager(metaclass=Singleton):
             return Refusal(480)
         if len(self._registry) >= self.max_sessions:
             return Refusal(486)
-        if invitation.remote_sdp_offer is None:
-            if change.body:
-                return Refusal(400, headers=(WarningHeader(399, WARNING_AGENT, "The body is no SDP"),))
-            # RFC 3261 13.2.1 lets the callee make the offer instead
-            return Refusal(488, headers=(WarningHeader(399, WARNING_AGENT, "An offer is needed"),))
+        if invitation.remote_sdp_offer is None and change.body:
+            return Refusal(400, headers=(WarningHeader(399, WARNING_AGENT, "The body is no SDP"),))
         return None
 
     def _make_session(self, invitation: Any) -> Refusal | None:
         account = AccountManager().find_account_for_request(invitation.request_uri, invitation.to_header.uri)
         if account is None:
             return Refusal(404)
-        streams = streams_offered(account, invitation.remote_sdp_offer)
+        offer = invitation.remote_sdp_offer
+        # RFC 3261 13.2.1: without an offer of the caller's, the callee makes it
+        streams = streams_to_offer(account) if offer is None else streams_offered(account, offer)
         if not streams:
             return media_refusal("No media type that is offered is available")
-        Session(account)._receive(invitation, streams)
+        session = Session(account)
+        replaced = invitation.replaced_invitation
+        if replaced is not None:
+            found = [known for known in self._registry.sessions if known._invitation is replaced]
+            session.replaced_session = found[0] if found else Null
+        session._receive(invitation, streams)
         return None

@@ -127,3 +127,44 @@ declare_notification(
         Literal[True, False, "unknown"], "only for INVITE: whether the final response was acknowledged", optional=True
     ),
 )
+
+_URI = "FrozenSIPURI | None"
+
+declare_notification(
+    "SIPSessionTransferNewOutgoing",
+    "Session",
+    "The remote party is being asked to call somebody else (SES-100); or we were, and the new session is begun.",
+    transfer_destination=field("FrozenSIPURI", "who is to be called"),
+    transfer_source=field(_URI, "who asks for it"),
+)
+
+declare_notification(
+    "SIPSessionTransferNewIncoming",
+    "Session",
+    "The remote party asks us to call somebody else. Answer it with accept_transfer() or reject_transfer(); where "
+    "nobody observes this notification the transfer is refused.",
+    transfer_destination=field("FrozenSIPURI", "who is to be called"),
+    transfer_source=field(_URI, "who asks for it"),
+)
+
+declare_notification("SIPSessionTransferDidStart", "Session", "A transfer was agreed to (SES-101).")
+
+declare_notification(
+    "SIPSessionTransferGotProgress",
+    "Session",
+    "The remote party, whom we transfer, tells how far its new call is.",
+    code=field(int, "status code of the new call"),
+    reason=field(str, "its reason phrase"),
+)
+
+declare_notification(
+    "SIPSessionTransferDidEnd", "Session", "A transfer has succeeded: the new call stands. Who asked for it hangs up."
+)
+
+declare_notification(
+    "SIPSessionTransferDidFail",
+    "Session",
+    "A transfer has failed; the session goes on (SES-102).",
+    code=field(int, "status code of the new call, or of the request for it"),
+    reason=field(str, "its reason phrase, or what went wrong"),
+)

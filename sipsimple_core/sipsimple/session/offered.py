@@ -8,7 +8,7 @@ from typing import Any
 
 from sipsimple.streams import IMediaStream, MediaStreamRegistry
 
-__all__ = ["MAX_STREAMS", "streams_offered"]
+__all__ = ["MAX_STREAMS", "streams_offered", "streams_to_offer"]
 
 log = logging.getLogger("sipsimple.session")
 
@@ -44,3 +44,20 @@ def streams_offered(
                 break
             log.error("%s.new_from_sdp() returned what is no new stream: %r", stream_class.__name__, stream)
     return streams
+
+
+def streams_to_offer(account: Any, limit: int = MAX_STREAMS) -> dict[int, Any]:
+    """What can be offered to a party that calls without an offer (RFC 3261 13.2.1): a stream of each kind there is.
+
+    A class that can't offer itself like that, as it needs to be told something first, says so by a class attribute
+    `offers_itself` that is False.
+    """
+    streams: list[Any] = []
+    for stream_class in MediaStreamRegistry():
+        if len(streams) >= limit or not getattr(stream_class, "offers_itself", True):
+            continue
+        try:
+            streams.append(stream_class(account))
+        except Exception:
+            log.exception("%s(account) raised", stream_class.__name__)
+    return dict(enumerate(streams))

@@ -117,7 +117,10 @@ class Inviting(SetupPhase):
             ContactHeader(account.contact[route], parameters={"isfocus": None} if self._is_focus else None),
             offer_session(address, settings.user_agent, lines),
             credentials=account.credentials,
-            extra_headers=[] if session.subject is None else [SubjectHeader(session.subject)],
+            extra_headers=[
+                *([] if session.subject is None else [SubjectHeader(session.subject)]),
+                *session._invite_headers,
+            ],
             timeout=settings.sip.invite_timeout,
         )
 
@@ -132,11 +135,15 @@ class Inviting(SetupPhase):
         if change.state == "connecting":
             self.session._enter(Starting(self.session))
         elif change.state == "disconnected":
+            self.session.redirection_targets = list(change.targets)
             outcome = disconnected(change)
             if outcome.code in ROUTE_FAILURES and not self._reached:
                 self._route_failed(outcome)
             else:
                 self.session._close(outcome)
+        elif change.sub_state == "received_proposal":
+            # an UPDATE before the call is accepted (RFC 3311 5.2): the streams have not even started
+            self.session._invitation.send_response(488)
         elif change.code is not None and 100 <= change.code < 200:
             self._progressed(change)
 

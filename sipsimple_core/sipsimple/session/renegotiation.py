@@ -10,7 +10,6 @@ taken by another stream once both parties know that.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,22 +25,14 @@ from sipsimple.session.states import OVER
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ["ACK_DELAY", "BUSY_DELAY", "LEAVE_TIMEOUT", "Proposer", "Renegotiation", "glare_delay"]
+__all__ = ["BUSY_DELAY", "LEAVE_TIMEOUT", "Proposer", "Renegotiation"]
 
 log = logging.getLogger("sipsimple.session")
 
 #: Seconds after which a removed stream is ended although the remote party does not answer the re-INVITE.
 LEAVE_TIMEOUT = 5.0
-#: Seconds from our 200 to a re-INVITE of ours: RFC 3261 14.1 has us wait for the ACK, which takes T1 as a rule.
-ACK_DELAY = 0.5
 #: Seconds after which a re-INVITE is tried again that the layer below could not send yet.
 BUSY_DELAY = 0.5
-
-
-def glare_delay(owns_call_id: bool) -> float:
-    """Seconds until a re-INVITE that met one of the remote party is repeated (RFC 3261 14.1), in steps of 10 ms."""
-    low, high = (210, 400) if owns_call_id else (0, 200)
-    return random.randint(low, high) / 100
 
 
 class Proposer(Protocol):
@@ -263,7 +254,7 @@ class Renegotiation:
             return
         self._open = None
         if change.code == 491 and not (proposer is not None and proposer.cancelled):
-            self._repeat(exchange, glare_delay(self._session.direction == "outgoing"))
+            self._repeat(exchange, self._session._invitation.glare_delay())
             return
         log.info("A re-INVITE was refused: %s %s", change.code, change.reason)
         self._end_leaving(exchange.leaving)
@@ -365,8 +356,6 @@ class Renegotiation:
         except InvalidStateError:
             return False
         self._described = sdp
-        if self._delay is None:
-            self._delay = self._later(ACK_DELAY, self._delayed)
         return True
 
     def refuse(self, refusal: Refusal) -> bool:

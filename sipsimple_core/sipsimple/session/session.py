@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import implementer
 
 from sipsimple.configuration.settings import SIPSimpleSettings
-from sipsimple.core import BaseFromHeader, BaseToHeader, FrozenFromHeader, FrozenToHeader
+from sipsimple.core import BaseToHeader, FrozenFromHeader, FrozenToHeader
 from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
 from sipsimple.realm import current_realm
 from sipsimple.session import notifications as _notifications  # noqa: F401
@@ -25,6 +25,7 @@ from sipsimple.session.arguments import (
     checked_streams,
     checked_text,
 )
+from sipsimple.session.attributes import SessionAttributes
 from sipsimple.session.ending import Ending
 from sipsimple.session.errors import IllegalStateError
 from sipsimple.session.incoming import Ringing
@@ -37,7 +38,8 @@ from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.renegotiation import Renegotiation
 from sipsimple.session.states import INITIAL, OVER, TERMINATED, TRANSITIONS, Event, State, states_allowing
 from sipsimple.session.transactions import TransactionReporter
-from sipsimple.util import Null, Route
+from sipsimple.session.transfer import TRANSFER_NOTIFICATIONS, TransferableSession
+from sipsimple.util import Route
 
 if TYPE_CHECKING:
     from sipsimple.result import Result
@@ -48,7 +50,7 @@ _INVITATION_NOTIFICATIONS = ("SIPInvitationChangedState", "SIPInvitationGotSDPUp
 
 
 @implementer(IObserver)
-class Session:
+class Session(SessionAttributes, TransferableSession):
     """A session with a remote party, made by `Session(account)` and `connect`, or announced by
     `SIPSessionNewIncoming`.
 
@@ -58,16 +60,12 @@ class Session:
 
     Attributes: `account`, `direction` ('incoming', 'outgoing', or None at first), `route` (the Route that the INVITE
     took, None for an incoming session), `start_time` and `stop_time` (aware datetimes, None before), `subject` (str or
-    None), `remote_user_agent` (str, None until it is known), `conference`, `replaced_session`, `transfer_handler` and
-    `transfer_info` (Null where there is none). All of them are to be read only.
+    None), `remote_user_agent` (str, None until it is known), `redirection_targets` (the contacts of a 3xx, best first),
+    `conference`, `replaced_session`, `transfer_handler` and `transfer_info` (Null where there is none). All of them are
+    to be read only.
 
     Notifications: see `sipsimple.session.notifications`.
     """
-
-    conference: Any = Null
-    replaced_session: Any = Null
-    transfer_handler: Any = Null
-    transfer_info: Any = Null
 
     def __init__(self, account: Any) -> None:
         self.account = account
@@ -77,6 +75,7 @@ class Session:
         self.start_time: datetime | None = None
         self.stop_time: datetime | None = None
         self.remote_user_agent: str | None = None
+        self.redirection_targets: list[Any] = []
         self._realm = current_realm()
         self._center = NotificationCenter()
         self._registry = SessionRegistry()
@@ -92,6 +91,7 @@ class Session:
         self._transactions: TransactionReporter | None = None
         self._identities: tuple[Any, Any] = (None, None)
         self._transport: str | None = None
+        self._invite_headers: list[Any] = []  # that the INVITE has beside its own
         self._proposal: dict[int, Any] = {}  # the proposed streams by the index of their media line
         self._proposed_streams: list[Any] | None = None
         self._streams: list[Any] = []
@@ -303,43 +303,6 @@ class Session:
         """
         return self._center.wait_for(name, self, timeout, unless=("SIPSessionDidFail", "SIPSessionDidEnd"))
 
-    # What an application reads
-
-    @property
-    def state(self) -> State:
-        """The state: None, or one of the strings of `sipsimple.session.states`."""
-        return self._state
-
-    @property
-    def transport(self) -> str | None:
-        """'udp', 'tcp' or 'tls', None before it is known."""
-        return self._transport
-
-    @property
-    def local_identity(self) -> BaseFromHeader | BaseToHeader | None:
-        """The local party as a FrozenFromHeader or FrozenToHeader; None unless the session is active (SES-067)."""
-        return self._identities[0]
-
-    @property
-    def remote_identity(self) -> BaseFromHeader | BaseToHeader | None:
-        """The remote party, likewise (SES-068)."""
-        return self._identities[1]
-
-    @property
-    def streams(self) -> list[Any]:
-        """A new list of the streams that are active."""
-        return list(self._streams)
-
-    @property
-    def proposed_streams(self) -> list[Any] | None:
-        """A new list of the streams that are proposed, None when no proposal is open."""
-        return None if self._proposed_streams is None else list(self._proposed_streams)
-
-    @property
-    def on_hold(self) -> bool:
-        """Whether either party has put a stream on hold."""
-        return any(stream.on_hold for stream in self._streams)
-
     # The state
 
     def _expect(self, event: Event) -> None:
@@ -460,7 +423,7 @@ class Session:
         self._disconnected = False
         assert self.direction is not None
         self._transactions = TransactionReporter(self.direction, self._report_transaction)
-        for name in _INVITATION_NOTIFICATIONS:
+        for name in (*_INVITATION_NOTIFICATIONS, *TRANSFER_NOTIFICATIONS):
             self._center.add_observer(self, name=name, sender=invitation)
 
     def _detach(self) -> None:
@@ -468,7 +431,7 @@ class Session:
         invitation, self._invitation = self._invitation, None
         self._disconnected = True
         if invitation is not None:
-            for name in _INVITATION_NOTIFICATIONS:
+            for name in (*_INVITATION_NOTIFICATIONS, *TRANSFER_NOTIFICATIONS):
                 self._center.discard_observer(self, name=name, sender=invitation)
 
     def _learn(self) -> None:
@@ -483,6 +446,9 @@ class Session:
 
     def handle_notification(self, notification: Notification) -> None:
         """A notification of the invitation."""
+        if notification.name in TRANSFER_NOTIFICATIONS:
+            self._mailbox.put(self._transfer_notified, notification.sender, notification.name, notification.data)
+            return
         changed = notification.name == "SIPInvitationChangedState"
         step = self._invitation_changed if changed else self._sdp_updated
         self._mailbox.put(step, notification.sender, notification.data)
@@ -498,7 +464,8 @@ class Session:
             self._phase.invitation_changed(change)
 
     def _sdp_updated(self, invitation: Any, update: Any) -> None:
-        if invitation is self._invitation and self._heeds:
+        # what is early is for early media, which no stream knows; that of the 2xx follows
+        if invitation is self._invitation and self._heeds and not update.early:
             self._phase.sdp_updated(update)
 
     # The streams: MediaOwner

@@ -71,6 +71,8 @@ class Event(Enum):
     ACCEPT_PROPOSAL = "accept_proposal()"
     REJECT_PROPOSAL = "reject_proposal()"
     CANCEL_PROPOSAL = "cancel_proposal()"
+    TRANSFER = "transfer()"
+    ANSWER_TRANSFER = "accept_transfer(), reject_transfer()"
     # What the network and the streams do
     RECEIVE_INVITE = "INVITE received"
     PROGRESS = "provisional response received"
@@ -85,7 +87,11 @@ class Event(Enum):
 
 
 _E = Event
-_ESTABLISHED: dict[Event, State] = {_E.END: TERMINATING, _E.CLOSE: TERMINATING}
+
+
+def _established(state: State) -> dict[Event, State]:
+    return {_E.ANSWER_TRANSFER: state, _E.END: TERMINATING, _E.CLOSE: TERMINATING}
+
 
 #: {state: {event: next state}}
 TRANSITIONS: dict[State, dict[Event, State]] = {
@@ -122,25 +128,26 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     CONNECTED: {
         _E.ADD_STREAM: SENDING_PROPOSAL,
         _E.REMOVE_STREAM: CONNECTED,
+        _E.TRANSFER: CONNECTED,
         _E.RECEIVE_PROPOSAL: RECEIVED_PROPOSAL,
-        **_ESTABLISHED,
+        **_established(CONNECTED),
     },
     RECEIVED_PROPOSAL: {
         _E.ACCEPT_PROPOSAL: ACCEPTING_PROPOSAL,
         _E.REJECT_PROPOSAL: REJECTING_PROPOSAL,
         _E.SETTLE: CONNECTED,
         _E.RESUME: SENDING_PROPOSAL,
-        **_ESTABLISHED,
+        **_established(RECEIVED_PROPOSAL),
     },
-    ACCEPTING_PROPOSAL: {_E.SETTLE: CONNECTED, _E.RESUME: SENDING_PROPOSAL, **_ESTABLISHED},
-    REJECTING_PROPOSAL: {_E.SETTLE: CONNECTED, _E.RESUME: SENDING_PROPOSAL, **_ESTABLISHED},
+    ACCEPTING_PROPOSAL: {_E.SETTLE: CONNECTED, _E.RESUME: SENDING_PROPOSAL, **_established(ACCEPTING_PROPOSAL)},
+    REJECTING_PROPOSAL: {_E.SETTLE: CONNECTED, _E.RESUME: SENDING_PROPOSAL, **_established(REJECTING_PROPOSAL)},
     SENDING_PROPOSAL: {
         _E.CANCEL_PROPOSAL: CANCELLING_PROPOSAL,
         _E.RECEIVE_PROPOSAL: RECEIVED_PROPOSAL,  # both propose at once, and ours has to wait
         _E.SETTLE: CONNECTED,
-        **_ESTABLISHED,
+        **_established(SENDING_PROPOSAL),
     },
-    CANCELLING_PROPOSAL: {_E.SETTLE: CONNECTED, **_ESTABLISHED},
+    CANCELLING_PROPOSAL: {_E.SETTLE: CONNECTED, **_established(CANCELLING_PROPOSAL)},
     TERMINATING: {_E.FINISH: TERMINATED},
     TERMINATED: {},
 }

@@ -6,6 +6,7 @@ message is sent. `Stage` is the realm, the clock and the recorder that they need
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -232,6 +233,7 @@ class ScriptedInvitation:
         self.peer_address = Hop("udp", REMOTE_IP, 5060)
         self.transport: str | None = None
         self.remote_sdp_offer: Any = None
+        self.replaced_invitation: Any = None
         self.offer: Any = None
         self.arguments: dict[str, Any] = {}
         self.responses: list[tuple[int, str | None, list[Any]]] = []
@@ -294,12 +296,22 @@ class ScriptedInvitation:
     def _answer_offer(self, code: int, reason: str, sdp: Any, headers: list[Any]) -> None:
         self.calls.append(str(code))
         self.responses.append((code, reason, headers))
-        offer, self.remote_sdp_offer, self.sub_state = self.remote_sdp_offer, None, "normal"
-        self._change("connected", "local", "received_proposal", method="INVITE", code=code, reason=reason)
+        offer, self.remote_sdp_offer = self.remote_sdp_offer, None
         if code < 300 and offer is None:
             self.offer = FrozenSDPSession.new(sdp)  # the answer comes with the ACK: see `answer_offer`
-        elif code < 300:
+            return
+        if code < 300:
             self._update(FrozenSDPSession.new(sdp), offer)
+        self._proposal_over("local" if code >= 300 else "remote", code, reason)
+
+    def _proposal_over(self, originator: str, code: int, reason: str) -> None:
+        """The refusal is sent, or the ACK of our 2xx is there."""
+        self.sub_state = "normal"
+        self._change("connected", originator, "received_proposal", method="INVITE", code=code, reason=reason)
+
+    def glare_delay(self) -> float:
+        low, high = (2.1, 4.0) if self.direction == "outgoing" else (0.0, 2.0)
+        return random.uniform(low, high)
 
     def send_reinvite(
         self, contact_header: Any = None, sdp: Any = None, extra_headers: Iterable[Any] = ()
@@ -429,6 +441,7 @@ class ScriptedInvitation:
     def answer_offer(self) -> None:
         """The ACK answers what we offered in a 200."""
         self._update(self.offer, self._description(self.offer.media))
+        self._proposal_over("remote", 200, "OK")
 
     def cancel_offer(self) -> None:
         """Their re-INVITE is cancelled."""
