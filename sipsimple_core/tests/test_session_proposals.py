@@ -449,7 +449,9 @@ def test_accept_proposal_of_streams_that_can_not_start(stage: Stage) -> None:
         ("GotProposal", "remote", "xy"),
         ("HadProposalFailure", "stream failed: start failed", "xy"),
     ]
-    assert "re-INVITE" in stage.calls and ports(invitation.offer) == [2855, 0, 0]
+    assert ports(invitation.offer) == [2855, 0, 2855]  # the other one had not failed yet
+    invitation.accept_offer()
+    assert stage.calls.count("re-INVITE") == 2 and ports(invitation.offer) == [2855, 0, 0]
     gone(stage, session)
 
 
