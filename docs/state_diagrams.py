@@ -28,6 +28,7 @@ TABLES = [
     ("Registration and publication", "sipsimple.core.protocol.soft_state", "SOFT_STATES", "RFC 3261 10, RFC 3903"),
     ("Subscription", "sipsimple.core.protocol.subscription_states", "SUBSCRIPTION_STATES", "RFC 6665 4.1"),
     ("Notifier", "sipsimple.core.protocol.notifier_states", "NOTIFIER_STATES", "RFC 6665 4.2"),
+    ("Registration and mailbox of an account", "sipsimple.account.persistent", "SERVICE_STATES", "ACC-042 to ACC-049"),
     ("MSRP stream", "sipsimple.streams.msrp.states", "STATES", "STR-010 to STR-036"),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sipsimple.account import notifications  # noqa: F401  (declares what is posted here)
+from sipsimple.account import notifications, registration_notifications  # noqa: F401  (declare what accounts post)
 from sipsimple.account.contact import ContactURIFactory
 from sipsimple.account.services import AccountService, AccountServices
 from sipsimple.account.settings import AuthSettings, MessageSummarySettings, RegistrationSettings, SIPSettings
@@ -18,7 +18,10 @@ from sipsimple.notification import NotificationCenter
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from sipsimple.account.service_route import ServiceRoute
     from sipsimple.core import SIPURI, Credentials
+    from sipsimple.core.wire.headers import RouteHeader
+    from sipsimple.util import Route
 
 __all__ = ["Account", "BaseAccount"]
 
@@ -46,6 +49,8 @@ class BaseAccount(SettingsObject):
         self._contact = ContactURIFactory()
         self._activation = Switch(self._activate, self._deactivate)
         self._services = AccountServices(self)
+        #: What the registrar said with Service-Route; None without a registration, or if it said nothing.
+        self.registered_route: ServiceRoute | None = None
 
     @property
     def contact(self) -> ContactURIFactory:
@@ -66,6 +71,13 @@ class BaseAccount(SettingsObject):
     def is_active(self) -> bool:
         """Whether the functions of the account run."""
         return self._activation.is_on
+
+    def service_route(self, route: Route) -> list[RouteHeader]:
+        """The Route headers, beyond that of `route` itself, of a request that is sent by it outside a dialog.
+
+        They are those that the registrar asked for with Service-Route, if the route leads there (RFC 3608).
+        """
+        return [] if self.registered_route is None else self.registered_route.route_headers(route)
 
     def account_services(self) -> Iterable[AccountService]:
         """The functions that this kind of account has by itself; plugins add theirs by a hook."""
@@ -135,6 +147,13 @@ class Account(BaseAccount):
     def __init__(self, id: str) -> None:
         super().__init__(id)
         self._credentials: tuple[tuple[str, str], Credentials] | None = None
+
+    def account_services(self) -> Iterable[AccountService]:
+        """Registration, and the state of the mailbox."""
+        from sipsimple.account.message_waiting import MessageWaiting
+        from sipsimple.account.registration import RegistrationService
+
+        return RegistrationService(self), MessageWaiting(self)
 
     @property
     def credentials(self) -> Credentials:

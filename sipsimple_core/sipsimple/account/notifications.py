@@ -1,4 +1,4 @@
-"""The notifications of accounts and of their manager (ACC-013..015, ACC-038, ACC-040)."""
+"""The notifications of accounts and of their manager (ACC-013..015, ACC-038, ACC-040, ACC-049)."""
 
 from __future__ import annotations
 
@@ -40,4 +40,11 @@ declare_notification(
     "SIPAccountDidDeactivate",
     "Account",
     "The account is inactive: its functions ended, or did not in the time that they had.",
+)
+
+declare_notification(
+    "SIPAccountMWIDidGetSummary",
+    "Account",
+    "The server told the state of the mailbox (RFC 3842): at first, and whenever it changes.",
+    message_summary=field("MessageSummary", "how many messages wait (sipsimple.payloads.messagesummary)"),
 )

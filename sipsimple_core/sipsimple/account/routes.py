@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sipsimple.account.account import BaseAccount
     from sipsimple.core.wire.uri import BaseSIPURI
 
-__all__ = ["LOOKUP_TIMEOUT", "MAX_ROUTES", "RouteLookupError", "lookup_routes", "next_server"]
+__all__ = ["LOOKUP_TIMEOUT", "MAX_ROUTES", "RouteLookupError", "lookup_routes", "lookup_server"]
 
 LOOKUP_TIMEOUT = 15.0
 """Seconds that a look-up may take."""
@@ -36,11 +36,17 @@ class RouteLookupError(Exception):
 def lookup_routes(account: BaseAccount, uri: BaseSIPURI | None = None) -> Result[list[Route]]:
     """The routes for a request of the account to `uri`, by default to its own domain; the first is to be tried first.
 
-    They lead to `sip.outbound_proxy` if it is set, with `sip.always_use_my_proxy` to the server of the account's
+    They lead to `sip.outbound_proxy` if it is set, for a URI that is given to where the registrar's Service-Route
+    begins if it told one, with `sip.always_use_my_proxy` to the server of the account's
     domain, otherwise to that of the URI. Returns at once, from any thread, a Result: it may be awaited, waited for in a
     thread, or be given callbacks, and fails with RouteLookupError.
     """
-    return Result.of(_lookup, next_server(account, uri))
+    return lookup_server(next_server(account, uri))
+
+
+def lookup_server(uri: BaseSIPURI) -> Result[list[Route]]:
+    """The same for the server that a URI names, whoever asks."""
+    return Result.of(_lookup, uri)
 
 
 def next_server(account: BaseAccount, uri: BaseSIPURI | None = None) -> BaseSIPURI:
@@ -52,9 +58,10 @@ def next_server(account: BaseAccount, uri: BaseSIPURI | None = None) -> BaseSIPU
         parameters = {"transport": proxy.given_transport} if proxy.given_transport else None
         return SIPURI(proxy.host, port=proxy.given_port, parameters=parameters)
     own = account.uri
-    if uri is None or always:
-        return SIPURI(own.host, port=own.port, secure=own.secure)
-    return uri
+    registered = account.registered_route
+    if uri is None or registered is None or registered.first is None:
+        return SIPURI(own.host, port=own.port, secure=own.secure) if uri is None or always else uri
+    return registered.first  # RFC 3608 6.1
 
 
 def _proxy_of(account: BaseAccount) -> tuple[Any, bool]:

@@ -8,15 +8,17 @@ from sipsimple.core.wire.host import is_ip_address
 
 if TYPE_CHECKING:
     from sipsimple.account.account import BaseAccount
+    from sipsimple.util import Route
 
 __all__ = ["server_name"]
 
 
-def server_name(account: BaseAccount) -> str | None:
-    """The name of the server that the account's requests go through.
+def server_name(account: BaseAccount, route: Route | None = None) -> str | None:
+    """The name of the server that the account's requests go through, by way of `route`.
 
-    `sip.tls_name` if it is set, else the name of `sip.outbound_proxy`, else with `sip.always_use_my_proxy` the domain
-    of the account. None where that leaves open who is called: it is the domain of the Request-URI then.
+    `sip.tls_name` if it is set, else the name of `sip.outbound_proxy`, else that of the registrar's service route if
+    this is what the route leads to, else with `sip.always_use_my_proxy` the domain of the account. None where that
+    leaves open who is called: it is the domain of the Request-URI then.
     """
     try:
         name: str | None = account.saved_value("sip.tls_name")
@@ -28,4 +30,7 @@ def server_name(account: BaseAccount) -> str | None:
         return name
     if proxy is not None:
         return None if is_ip_address(proxy.host) else str(proxy.host)
+    service = account.registered_route
+    if service is not None and route is not None and (name := service.name(route)) is not None:
+        return name
     return account.id.domain if always else None

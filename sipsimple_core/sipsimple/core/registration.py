@@ -44,7 +44,8 @@ class Registration:
     `SIPRegistrationWillEnd`, `SIPRegistrationDidEnd`, `SIPRegistrationDidNotEnd`, `SIPRegistrationGotBindings`,
     `SIPRegistrationDidNotGetBindings`.
 
-    Attributes: `from_header`, `credentials`, `duration`, `contact_header` and `route_header` (of the last `register`).
+    Attributes: `from_header`, `credentials`, `duration`, `contact_header` and `route_header` (of the last `register`),
+    `registrar_uri` (the Request-URI: that of the domain, unless it is set to where a 3xx redirects to).
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Registration:
             raise ValueError(f"a registration lasts longer than {duration} seconds; end() removes it")
         self._engine: Engine = Engine()
         self._usage: RegistrationUsage | None = None
-        self._registrar_uri = registrar_of(from_header.uri)
+        self.registrar_uri = registrar_of(from_header.uri)
         self.from_header = FrozenFromHeader.new(from_header)
         self.credentials = credentials
         self.duration = duration
@@ -89,16 +90,25 @@ class Registration:
         """What the last 2xx said, None while there is no binding: contacts, routes, GRUUs, our public address."""
         return None if self._usage is None else self._usage.bindings
 
-    def register(self, contact_header: BaseContactHeader, route_header: Routes, timeout: float | None = None) -> None:
+    def register(
+        self,
+        contact_header: BaseContactHeader,
+        route_header: Routes,
+        timeout: float | None = None,
+        replaced: BaseContactHeader | None = None,
+    ) -> None:
         """Registers the contact, or refreshes it, by way of one route or the first of several that works.
 
         Parameters of the contact (`+sip.instance`, `reg-id`, `q`) are the caller's; `expires` is ours. `timeout`
-        bounds the REGISTER, in seconds. While another is under way this one waits for its outcome (10.2).
+        bounds the REGISTER, in seconds. `replaced` is a contact from before, removed by the same REGISTER unless it is
+        the same. While another is under way this one waits for its outcome (10.2).
         Raises `ValueError` when a route names no IP address, `EngineError` when the engine is not running.
         """
         contact = FrozenContactHeader.new(contact_header)
-        destinations = destinations_of(route_header, self._registrar_uri)
+        destinations = destinations_of(route_header, self.registrar_uri)
         usage = self._running_usage()
+        if replaced is not None and not replaced.uri.matches(contact.uri):
+            usage.replaced = FrozenContactHeader.new(replaced)
         self.contact_header, self.route_header = contact, route_of(destinations[0])
         usage.set(contact, destinations, timeout, now=self._engine.now())
 
@@ -107,7 +117,7 @@ class Registration:
 
         Answered by `SIPRegistrationGotBindings` or `SIPRegistrationDidNotGetBindings`. Raises as `register` does.
         """
-        destinations = destinations_of(route_header, self._registrar_uri)
+        destinations = destinations_of(route_header, self.registrar_uri)
         self._running_usage().fetch(destinations, timeout, now=self._engine.now())
 
     def end(self, timeout: float | None = None) -> None:
@@ -130,6 +140,7 @@ class Registration:
             self._usage = RegistrationUsage(
                 core, self, self.from_header, self.credentials, self.duration, self._headers
             )
+        self._usage.request_uri = str(self.registrar_uri)
         return self._usage
 
     # What the usage tells its user

@@ -112,12 +112,13 @@ class Inviting(SetupPhase):
             self._to_header.uri,
             FromHeader(account.uri, account.display_name),
             self._to_header,
-            route_header_to(route, server_name(account)),
+            route_header_to(route, server_name(account, route)),
             # RFC 4579 5.1: isfocus tells that the Contact is a conference
             ContactHeader(account.contact[route], parameters={"isfocus": None} if self._is_focus else None),
             offer_session(address, settings.user_agent, lines),
             credentials=account.credentials,
             extra_headers=[
+                *account.service_route(route),
                 *([] if session.subject is None else [SubjectHeader(session.subject)]),
                 *session._invite_headers,
             ],

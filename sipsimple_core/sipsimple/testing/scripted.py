@@ -104,6 +104,9 @@ class ScriptedAccount:
     def __getitem__(self, route: Any) -> SIPURI:
         return SIPURI(host=LOCAL_IP, port=5060, user="contact")
 
+    def service_route(self, route: Any) -> list[Any]:
+        return []
+
 
 @implementer(IMediaStream)
 class ScriptedStream:

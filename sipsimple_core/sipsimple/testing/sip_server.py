@@ -99,6 +99,7 @@ class SIPServer:
     # What the core tells its user
 
     def invite_received(self, usage: InviteUsage, request: SIPRequest, now: float) -> None:
+        usage.announce()
         usage.respond(480, now=now)
 
     def local_contact(self, hop: Hop) -> FrozenContactHeader:

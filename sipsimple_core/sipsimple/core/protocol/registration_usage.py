@@ -105,9 +105,11 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
         super().__init__(core, from_header, credentials, duration, headers)
         self.user = user
         self.bindings: Bindings | None = None
+        #: A contact from before that the next REGISTER removes, in one with binding the new one.
+        self.replaced: FrozenContactHeader | None = None
         self.request_uri = str(registrar_of(from_header.uri))
         self._from, self._to = self.from_header.body, self.to_header.body
-        self._printed: tuple[FrozenContactHeader, int, list[tuple[str, str]]] | None = None
+        self._printed: tuple[tuple[FrozenContactHeader, int, object], list[tuple[str, str]]] | None = None
         self._accepted: tuple[FrozenContactHeader, tuple[FrozenContactHeader, ...]]
 
     def fetch(self, destinations: Sequence[Destination], timeout: float | None = None, *, now: float) -> None:
@@ -118,9 +120,10 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
     # What a registration is
 
     def create_request(self, content: FrozenContactHeader, expires: int, cseq: int) -> SIPRequest:
-        if self._printed is None or self._printed[0] is not content or self._printed[1] != expires:
-            self._printed = content, expires, self._print(content, expires)
-        return self._request(self.call_id, cseq, self._printed[2])
+        key = content, expires, self.replaced
+        if self._printed is None or self._printed[0] != key:
+            self._printed = key, self._print(content, expires)
+        return self._request(self.call_id, cseq, self._printed[1])
 
     def _print(self, content: FrozenContactHeader, expires: int) -> list[tuple[str, str]]:
         """The headers about our contact: printed once, sent with each refresh."""
@@ -131,7 +134,10 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
         if "+sip.instance" in parameters:
             supported.append("gruu")  # RFC 5627 4.1
         contact = FrozenContactHeader(content.uri, content.display_name, {**parameters, "expires": str(expires)})
-        return [("Contact", contact.body), ("Expires", str(expires)), ("Supported", ", ".join(supported))]
+        contacts = [("Contact", contact.body)]
+        if self.replaced is not None and expires > 0:
+            contacts.append(("Contact", FrozenContactHeader(self.replaced.uri, parameters={"expires": "0"}).body))
+        return [*contacts, ("Expires", str(expires)), ("Supported", ", ".join(supported))]
 
     def _request(self, call_id: str, cseq: int, headers: Iterable[tuple[str, str]] = ()) -> SIPRequest:
         fields = [*headers, *self._headers]
@@ -153,6 +159,7 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
 
     def told_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int, now: float) -> None:
         contact, contacts = self._accepted
+        self.replaced = None
         self.bindings = bindings_of(response, outgoing.destination, contact, contacts, expires)
         self.user.registered(self.bindings)
 
