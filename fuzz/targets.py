@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 __all__ = ["TARGETS"]
 
@@ -86,14 +88,25 @@ def digest(data: bytes) -> None:
 
 
 class _Stack:
-    """A whole stack without sockets, made once."""
+    """A whole stack without sockets, made once. Errors that it would log are raised."""
 
     def __init__(self) -> None:
         from sipsimple.testing.parties import Link, Party
 
+        def fail(what: str, error: Exception) -> None:
+            raise error
+
         self.link = Link()
         self.party = Party(self.link, "alice", "10.0.0.1")
-        self.party.answer = lambda call: call.respond(200)
+        self.party.layer.on_exception = self.party.timers.on_exception = fail
+        self.party.answer = self.answer
+
+    @staticmethod
+    def answer(call: Any) -> None:
+        call.usage.respond(180, reliable=True, now=call.party.link.now)
+        if (offer := call.usage.negotiation.remote_offer) is not None and len(offer.media) == 1:
+            with suppress(ValueError):
+                call.respond(200, f"{offer.media[0].media} 4000 RTP/AVP 0")
 
 
 _stack: _Stack | None = None
@@ -118,6 +131,20 @@ def engine(data: bytes) -> None:
     stack.link.sent.clear()
     stack.party.incoming.clear()
     stack.link.advance(1)
+
+
+def call(data: bytes) -> None:
+    """A call whose other party says what the octets tell: for each step one, then header lines and perhaps a body."""
+    from sipsimple.testing.hostile_party import HostileCall
+
+    hostile = HostileCall(outgoing=data[:1] < b"\x80")
+    for step in data[1:].split(b"\x1e")[:16]:
+        head, separator, body = step[1:].partition(b"\n\n")
+        lines = head.decode("utf-8", "surrogateescape").split("\n") if head else []
+        hostile.step(step[0] if step else 0, lines, body if separator else None)
+    hostile.finish()
+    assert hostile.party.core.dialogs == 0
+    assert len(hostile.party.timers) == 0
 
 
 def msrp(data: bytes) -> None:
@@ -160,6 +187,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
     "sdp": (sdp, ("fuzz/corpus/sdp",)),
     "digest": (digest, ("fuzz/corpus/digest",)),
     "engine": (engine, ("sipsimple_core/tests/data/rfc4475", "fuzz/corpus/sip")),
+    "call": (call, ("fuzz/corpus/call",)),
     "msrp": (msrp, ("fuzz/corpus/msrp",)),
     "cpim": (cpim, ("fuzz/corpus/cpim",)),
     "composing": (composing, ("fuzz/corpus/composing",)),
