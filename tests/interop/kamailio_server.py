@@ -14,6 +14,7 @@ from .certificates import Authority
 
 HERE = Path(__file__).parent
 ADDRESS = "127.0.0.1"
+ADDRESS_IPV6 = "::1"
 REALM = "test.example"
 USERS = {"alice": "apass", "bob": "bpass"}
 
@@ -45,12 +46,26 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
         return port
 
 
-class Kamailio:
-    """One server. `port` serves UDP and TCP, `tls_port` TLS with the certificate that `start` was given."""
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((ADDRESS_IPV6, 0))
+    except OSError:
+        return False
+    return True
 
-    def __init__(self, program: str, folder: Path) -> None:
+
+class Kamailio:
+    """One server. `port` serves UDP and TCP, `tls_port` TLS with the certificate of `use_certificate`.
+
+    It listens on IPv4 and, where the machine has it (`ipv6`), on the loopback address of IPv6.
+    """
+
+    def __init__(self, program: str, folder: Path, users: dict[str, str] | None = None) -> None:
         self.program = program
         self.folder = folder
+        self.users = USERS if users is None else users
+        self.ipv6 = has_ipv6()
         self.port = free_port()
         self.tls_port = free_port()
         self.authority = Authority.make(folder)
@@ -70,7 +85,7 @@ class Kamailio:
         values |= {"RUN": str(self.folder), "CA": str(self.folder)}
         for name, value in values.items():
             text = text.replace(f"@{name}@", value)
-        lines = [line for line in text.splitlines() if "[::1]" not in line]
+        lines = [line for line in text.splitlines() if self.ipv6 or "[::1]" not in line]
         (self.folder / "kamailio.cfg").write_text("\n".join(lines) + "\n")
 
     def _forget(self) -> None:
@@ -80,7 +95,7 @@ class Kamailio:
         for table in TABLES:
             shutil.copy(DB_TEMPLATES / table, self.folder / "db")
         with (self.folder / "db" / "subscriber").open("a") as subscribers:
-            for number, (user, password) in enumerate(USERS.items(), 1):
+            for number, (user, password) in enumerate(self.users.items(), 1):
                 subscribers.write(f"{number}:{user}:{REALM}:{password}:x:x\n")
 
     def start(self) -> None:
@@ -126,6 +141,15 @@ class Kamailio:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def silence(self) -> None:
+        """It is there, and says nothing, until `speak`."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def speak(self) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
 
     def restart(self) -> None:
         self.stop()
