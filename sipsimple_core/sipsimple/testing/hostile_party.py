@@ -45,26 +45,28 @@ class _Recording(Link):
 
     def send(self, data: bytes, source: Hop, destination: Hop) -> None:
         message = parse_message(data)
+        assert message.cseq is not None
+        line = message.method if isinstance(message, SIPRequest) else f"{message.code} {message.cseq.method}"
+        self.sent.append(("alice", line))
         if isinstance(message, SIPResponse):
             self.last_rseq = message.headers.get("RSeq") or self.last_rseq
         elif message.method != "ACK":
             self.last_requests[message.method == "INVITE"] = message
 
 
-def _raise(what: str, error: Exception) -> None:
-    raise error
-
-
 class HostileCall:
     """One call, which the hostile party takes or begins. `step` does one thing; `finish` ends what is left.
 
-    An error of our own is raised from either.
+    An error of our own is raised from either. `unreliable`: it supports no 100rel; `rack`: what its PRACKs acknowledge,
+    None for our last response.
     """
 
-    def __init__(self, outgoing: bool) -> None:
+    unreliable = False
+    rack: str | None = None
+
+    def __init__(self, outgoing: bool, offers: bool = True) -> None:
         self.link = _Recording()
         self.party = Party(self.link, "alice", _OURS)
-        self.party.layer.on_exception = self.party.timers.on_exception = _raise
         self.party.answer = self._taken
         self._other = Party(_Recording(), "mallory", _THEIRS.host)
         self._cseq = 0
@@ -73,7 +75,7 @@ class HostileCall:
         self._invite_cseq = 1
         self.call: Call | None = None
         if outgoing:
-            self.call = self.party.call(self._other)
+            self.call = self.party.call(self._other, offers=offers)
             self._watch(self.call)
 
     def _taken(self, call: Call) -> None:
@@ -88,6 +90,10 @@ class HostileCall:
                 self._try("accept")
 
         call.on_change = answered
+
+    def say(self, what: int | str, *lines: str, body: bytes | None = None) -> None:
+        """One of `STEPS`, by name."""
+        self.step(STEPS.index(what), lines, body)
 
     def step(self, number: int, lines: Iterable[str] = (), body: bytes | None = None) -> None:
         """Does what `STEPS` has at that number (modulo their count), with further header lines and another body."""
@@ -138,9 +144,9 @@ class HostileCall:
             ("Max-Forwards", "70"),
         ]
         if method == "INVITE":
-            fields.append(("Supported", "100rel, timer"))
+            fields.append(("Supported", "timer" if self.unreliable else "100rel, timer"))
         elif method == "PRACK":
-            fields.append(("RAck", f"{self.link.last_rseq} {self._invite_cseq} INVITE"))
+            fields.append(("RAck", self.rack or f"{self.link.last_rseq} {self._invite_cseq} INVITE"))
         self._say(SIPRequest(method, f"sip:alice@{_OURS}", fields), lines, body)
 
     def _say(self, message: SIPRequest | SIPResponse, lines: Iterable[str], body: bytes | None) -> None:

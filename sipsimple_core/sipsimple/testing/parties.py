@@ -31,6 +31,10 @@ def sdp(address: str, *media: str) -> FrozenSDPSession:
     return FrozenSDPSession.parse("".join(f"{line}\r\n" for line in lines).encode())
 
 
+def _raise(what: str, error: Exception) -> None:
+    raise error
+
+
 @dataclass
 class Link:
     """Carries datagrams between the parties; `drop` decides which are lost."""
@@ -79,7 +83,7 @@ class Link:
 
 
 class Party:
-    """One stack; `answer` is called with each incoming usage.
+    """One stack; an error in it is raised and not logged. `answer` is called with each incoming usage.
 
     `guards` see each request first, but for ACK and CANCEL: what the first of them returns is the answer to it.
     """
@@ -88,11 +92,11 @@ class Party:
         self.link = link
         self.name = name
         self.hop = Hop("udp", host, 5060)
-        self.timers = TimerHeap()
+        self.timers = TimerHeap(on_exception=_raise)
         self.core = UserAgentCore(self.timers, self, f"{name}/1", rng=Random(7), invite_options=options)
         self.layer = TransactionLayer(
             self.timers, lambda data, hop: link.send(data, self.hop, hop), self, lambda hop: (host, 5060),
-            stray_success=self.core.strays.response_received,
+            stray_success=self.core.strays.response_received, on_exception=_raise,
         )  # fmt: skip
         self.core.layer = self.layer
         self.incoming: list[Call] = []

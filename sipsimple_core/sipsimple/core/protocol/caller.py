@@ -7,6 +7,7 @@ early (RFC 3262 5). The first 2xx picks its leg for the call; the others end (13
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sipsimple.core.protocol.authentication import credential_headers
@@ -138,9 +139,6 @@ class Caller:
             self._acknowledge(leg, refusal_of_offer(leg, response), now)
             call.send_bye(now)
             return
-        if leg.late is not None:
-            # RFC 3262 3 forbids a 2xx before the PRACK of an offer, but here it is
-            leg.late.refuse(now)
         call.timer.accepted(response, now)
         error = read_success(leg, response)
 
@@ -148,7 +146,10 @@ class Caller:
             self._complete(leg, body, error, now)
 
         waits = leg.negotiation.remote_offer is not None
-        if waits:
+        if leg.late is not None:
+            # RFC 3262 3 forbids a 2xx before the PRACK of an offer, but here it is: the ACK follows the PRACK
+            leg.late.follow(partial(complete, b""))
+        elif waits:
             wait_for_answer(call, leg, complete, now)
         call.change(InviteEvent.ACCEPTED, "remote", "INVITE", response.code, response.reason, response)
         if not waits:
@@ -246,6 +247,8 @@ class Caller:
         call = self._call
         assert leg.dialog is not None
         for other in self._legs.values():
-            self.drop_leg(other)
-        call.core.add_dialog(leg.dialog, call)
+            if other is not leg:
+                self.drop_leg(other)
+        if call not in call.core.usages(leg.dialog.id):
+            call.core.add_dialog(leg.dialog, call)
         call.pick(leg, now)

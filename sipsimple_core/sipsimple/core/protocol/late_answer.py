@@ -51,6 +51,16 @@ class LateAnswer:
         self.drop()
         self._send(answer, now)
 
+    def follow(self, action: Callable[[float], None]) -> None:
+        """Has `action` called with the time when the answer was sent."""
+        send = self._send
+
+        def send_and_act(answer: FrozenSDPSession, now: float) -> None:
+            send(answer, now)
+            action(now)
+
+        self._send = send_and_act
+
     def refuse(self, now: float) -> None:
         """Sends an answer that takes no media: 13.2.2.4 wants a valid answer also of who is about to hang up."""
         negotiation, dialog = self._leg.negotiation, self._leg.dialog

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from sipsimple.core.protocol.dialog import number_of
+from sipsimple.core.protocol.invite_states import InviteState
 from sipsimple.core.protocol.late_answer import LateAnswer
 from sipsimple.core.protocol.offer_answer_messages import session_description
 from sipsimple.core.protocol.outgoing_request import OutgoingRequest
@@ -104,7 +105,9 @@ def _receive_offer(
 
     def answer(sdp: FrozenSDPSession, now: float) -> None:
         send_prack(call, leg, invite, rseq, sdp, now)
-        call.agreed(leg.negotiation)
+        if call.state is InviteState.EARLY:
+            # else it is told with the 2xx, which is there
+            call.agreed(leg.negotiation)
 
     def expired(now: float) -> None:
         call.answer_missing(leg, now)
