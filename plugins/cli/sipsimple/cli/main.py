@@ -19,6 +19,8 @@ __all__ = ["main", "sipsimple"]
 COMMANDS = {
     "account": ("sipsimple.cli.accounts:account", "Add, list, show, change and remove accounts."),
     "settings": ("sipsimple.cli.settings:settings", "Show and change the settings that are not of one account."),
+    "register": ("sipsimple.cli.register:register", "Register accounts, and show their state live."),
+    "doctor": ("sipsimple.cli.doctor:doctor", "Look for what would keep you from working."),
     "plugins": ("sipsimple.cli.plugins:plugins", "List the plugins."),
 }
 
