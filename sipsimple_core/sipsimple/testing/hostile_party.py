@@ -58,11 +58,12 @@ class HostileCall:
     """One call, which the hostile party takes or begins. `step` does one thing; `finish` ends what is left.
 
     An error of our own is raised from either. `unreliable`: it supports no 100rel; `rack`: what its PRACKs acknowledge,
-    None for our last response.
+    None for our last response; `contact`: where it says that it is.
     """
 
     unreliable = False
     rack: str | None = None
+    contact = f"<sip:mallory@{_THEIRS.host}>"
 
     def __init__(self, outgoing: bool, offers: bool = True) -> None:
         self.link = _Recording()
@@ -117,7 +118,7 @@ class HostileCall:
     def _respond(self, request: SIPRequest | None, code: int, lines: Iterable[str], body: bytes | None) -> None:
         if request is None:
             return
-        fields = [("Contact", f"<sip:mallory@{_THEIRS.host}>")]
+        fields = [("Contact", self.contact)]
         if code == 183:
             self._rseq += 1
             fields += [("Require", "100rel"), ("RSeq", str(self._rseq))]
@@ -140,7 +141,7 @@ class HostileCall:
             ("To", parties[1]),
             ("Call-ID", parties[2]),
             ("CSeq", f"{self._invite_cseq if method == 'ACK' else self._cseq} {method}"),
-            ("Contact", f"<sip:mallory@{_THEIRS.host}>"),
+            ("Contact", self.contact),
             ("Max-Forwards", "70"),
         ]
         if method == "INVITE":
