@@ -14,14 +14,10 @@ from typing import TYPE_CHECKING
 
 from sipsimple.core.protocol.client_request import tagged_from
 from sipsimple.core.protocol.dialog import Dialog, new_call_id, new_tag, route_set_of
-from sipsimple.core.protocol.event_headers import (
-    REFER_EVENT,
-    is_about,
-    subscription_state_of,
-    wants_no_subscription,
-)
+from sipsimple.core.protocol.event_headers import subscription_state_of, wants_no_subscription
 from sipsimple.core.protocol.invite_events import InvalidStateError
 from sipsimple.core.protocol.outgoing_request import Destination, OutgoingRequest
+from sipsimple.core.protocol.subscribed_event import SubscribedEvent
 from sipsimple.core.protocol.subscription_events import SubscriptionOutcome, SubscriptionUser
 from sipsimple.core.protocol.subscription_request import FirstRequest, check_contact
 from sipsimple.core.protocol.subscription_states import (
@@ -76,8 +72,8 @@ class SubscriptionUsage:
     :param event: the package and id; for a REFER it is `refer` (RFC 3515 3).
     :param expires: seconds to subscribe for, 0 to fetch the state once (4.4.3); None leaves it to the notifier.
 
-    Attributes: `core`, `state`, `dialog` (None before there is one), `call_id`, `expires` (seconds asked for; a 423
-    enlarges them), `refreshes` (False lets it run out).
+    Attributes: `core`, `event`, `state`, `dialog` (None before there is one), `call_id`, `expires` (seconds asked
+    for; a 423 enlarges them), `refreshes` (False lets it run out).
     """
 
     def __init__(
@@ -89,7 +85,7 @@ class SubscriptionUsage:
         authenticator: Authenticator | None = None,
     ) -> None:
         self.user = user
-        self.event = event
+        self.event = SubscribedEvent(event)
         self.expires = expires
         self.state = SubscriptionState.NULL
         self.dialog: Dialog | None = None
@@ -101,8 +97,6 @@ class SubscriptionUsage:
         self._local_tag = new_tag()
         self._first: FirstRequest | None = None
         self._cseq = 0
-        self._is_referral = event.event == REFER_EVENT
-        self._ids: tuple[str | None, ...] = (event.id,)
         self._headers: tuple[tuple[str, str | BaseHeader], ...] = ()
         # the request that is out, and which one it is
         self._outgoing: OutgoingRequest | None = None
@@ -200,17 +194,19 @@ class SubscriptionUsage:
         assert first is not None
         self._is_first = True
         self._cseq += 1
-        request = first.create(self._cseq, self._headers if self._is_referral else self._subscribe_fields(self.expires))
+        request = first.create(
+            self._cseq, self._headers if self.event.is_referral else self._subscribe_fields(self.expires)
+        )
         self._outgoing = OutgoingRequest(
             request, first.destinations, self.core, self, self._authenticator, timeout=first.time_left(now), now=now
         )
 
     def _subscribe_fields(self, expires: int | None) -> list[tuple[str, str | BaseHeader]]:
-        fields: list[tuple[str, str | BaseHeader]] = [("Event", self.event)]
+        fields: list[tuple[str, str | BaseHeader]] = [("Event", self.event.header)]
         if expires is not None:
             fields.append(("Expires", str(expires)))
         # those of a REFER are about the REFER alone
-        return fields if self._is_referral else [*fields, *self._headers]
+        return fields if self.event.is_referral else [*fields, *self._headers]
 
     def _send(self, request: SIPRequest, timeout: float | None, now: float) -> None:
         assert self.dialog is not None
@@ -257,8 +253,8 @@ class SubscriptionUsage:
 
     def _first_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
         first = self._first
-        if self._is_referral:
-            self._learn_ids(outgoing)
+        if self.event.is_referral:
+            self.event.refer_sent(outgoing.cseq)
         if self.dialog is None:
             assert first is not None
             self.dialog = Dialog.from_response(outgoing.request, response, first.contact, outgoing.hop)
@@ -272,7 +268,7 @@ class SubscriptionUsage:
                 # the NOTIFY was faster, and came through proxies that record their routes in SUBSCRIBE alone
                 self.dialog.route_set = route_set_of(reversed(response.record_route))
         self._tell_start(now)
-        if self._is_referral and wants_no_subscription(response):
+        if self.event.is_referral and wants_no_subscription(response):
             if self.state is SubscriptionState.TERMINATING:
                 self._ended(now)
             elif self.state is SubscriptionState.NOTIFY_WAIT:
@@ -282,7 +278,7 @@ class SubscriptionUsage:
         elif self.state in _LIVING:
             if not self._confirmed:
                 self._times.wait(TIMER_N, self._no_notify, now)
-            if not self._is_referral:
+            if not self.event.is_referral:
                 self._grant_by(response, now)
 
     def request_refused(self, outgoing: OutgoingRequest, response: SIPResponse, now: float) -> None:
@@ -333,16 +329,12 @@ class SubscriptionUsage:
 
     # NOTIFY
 
-    def _learn_ids(self, outgoing: OutgoingRequest) -> None:
-        # RFC 3515 2.4.6: the id of a REFER's NOTIFYs is its CSeq number; the first REFER's may have none
-        self._ids = (None, str(outgoing.cseq))
-
     def serves(self, request: SIPRequest) -> bool:
         if request.method != "NOTIFY":
             return False
-        if self._is_referral and self._is_first and self._outgoing is not None:
-            self._learn_ids(self._outgoing)
-        return is_about(request, self.event.event, self._ids)
+        if self.event.is_referral and self._is_first and self._outgoing is not None:
+            self.event.refer_sent(self._outgoing.cseq)
+        return self.event.is_of(request)
 
     def request_received(
         self, request: SIPRequest, transaction: ServerTransaction | None, source: Hop, now: float
@@ -398,11 +390,7 @@ class SubscriptionUsage:
         return dialog
 
     def _notified(self, request: SIPRequest, state: FrozenSubscriptionStateHeader, now: float) -> None:
-        if self._is_referral:
-            event = request.headers.first(FrozenEventHeader)
-            if event is not None and event.id is not None:
-                # refreshes name it as the notifier does
-                self.event = FrozenEventHeader(REFER_EVENT, {"id": event.id})
+        self.event.notified(request)
         self._tell_start(now)
         if self.state is SubscriptionState.TERMINATED:
             return
