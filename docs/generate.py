@@ -13,6 +13,7 @@ import sipsimple
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from settings_page import settings  # noqa: E402
 from state_diagrams import state_diagrams  # noqa: E402
 
 INTRODUCTION = """# Notifications
@@ -56,7 +57,7 @@ def notifications() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"notifications.md": notifications, "states.md": state_diagrams}
+PAGES = {"notifications.md": notifications, "settings.md": settings, "states.md": state_diagrams}
 
 
 def main() -> int:
