@@ -37,7 +37,7 @@ def test_add(run: Any, folder: Path) -> None:
 
 
 def test_add_without_server(run: Any, run_json: Any) -> None:
-    """ACC-023, ACC-024: neither enabled nor registering, where that is wanted."""
+    """ACC-024: neither enabled nor registering, where that is wanted."""
     run("account", "add", ALICE, "--no-password", "--disabled", "--no-register")
     (account,) = run_json("account", "list")
     assert account == {
@@ -47,7 +47,7 @@ def test_add_without_server(run: Any, run_json: Any) -> None:
 
 
 def test_the_password_is_asked_for(run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ACC-034: at the terminal, without showing it."""
+    """At the terminal, without showing it."""
     monkeypatch.setattr(passwords, "_is_terminal", lambda: True)
     result = run("account", "add", ALICE, input="s3cr3t\n")
     assert "Password of alice@example.com" in result.output and "s3cr3t" not in result.output
@@ -55,7 +55,7 @@ def test_the_password_is_asked_for(run: Any, folder: Path, monkeypatch: pytest.M
 
 
 def test_the_password_is_read_from_a_file(run: Any, folder: Path, tmp_path: Path) -> None:
-    """ACC-034: its first line, or that of the standard input."""
+    """Its first line, or that of the standard input."""
     file = tmp_path / "password"
     file.write_text("from a file \nand more\n")
     run("account", "add", ALICE, "--password-file", str(file))
@@ -67,7 +67,7 @@ def test_the_password_is_read_from_a_file(run: Any, folder: Path, tmp_path: Path
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\n", b"x" * 2000, None])
 def test_a_file_without_a_password(run: Any, folder: Path, tmp_path: Path, content: bytes | None) -> None:
-    """ACC-034: it is refused, and no account is added."""
+    """It is refused, and no account is added."""
     file = tmp_path / "password"
     if content is not None:
         file.write_bytes(content)
@@ -77,12 +77,12 @@ def test_a_file_without_a_password(run: Any, folder: Path, tmp_path: Path, conte
 
 
 def test_nobody_to_ask(run: Any) -> None:
-    """ACC-034: a script that forgot the password is told how to give it."""
+    """A script that forgot the password is told how to give it."""
     assert "--password-file" in run("account", "add", ALICE, code=2).output
 
 
 def test_no_password_in_arguments(run: Any) -> None:
-    """ACC-034: others see the arguments of a process."""
+    """Others see the arguments of a process."""
     run("account", "add", ALICE, "--no-password")
     for arguments in (("set", ALICE, "auth.password=s3cr3t"), ("add", BOB, "-s", "auth.password=s3cr3t")):
         result = run("account", *arguments, code=2)
@@ -90,7 +90,7 @@ def test_no_password_in_arguments(run: Any) -> None:
 
 
 def test_change_the_password(run: Any, folder: Path) -> None:
-    """ACC-034: it is never shown, only whether there is one."""
+    """It is never shown, only whether there is one."""
     run("account", "add", ALICE, "--no-password")
     assert run("account", "show", ALICE, "auth.password").output == "(not set)\n"
     run("account", "password", ALICE, "--password-file", "-", input="s3cr3t\n")
@@ -101,7 +101,7 @@ def test_change_the_password(run: Any, folder: Path) -> None:
 
 
 def test_a_password_in_the_keyring(run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ACC-034, STO-004: with --keyring the file does not have it."""
+    """With --keyring the file does not have it."""
     import sys
     from types import SimpleNamespace
 
@@ -121,7 +121,7 @@ def test_a_password_in_the_keyring(run: Any, folder: Path, monkeypatch: pytest.M
 
 
 def test_list(run: Any, run_json: Any) -> None:
-    """ACC-009: all accounts, the default one with a star."""
+    """All accounts, the default one with a star."""
     assert "sipsimple account add" in run("account", "list").output
     assert run_json("account", "list") == []
     run("account", "add", ALICE, "--no-password")
@@ -134,7 +134,7 @@ def test_list(run: Any, run_json: Any) -> None:
 
 
 def test_show(run: Any, run_json: Any) -> None:
-    """ACC-018: all settings, those of plugins too, or one of them."""
+    """All settings, those of plugins too, or one of them."""
     run("account", "add", ALICE, "--no-password", "--name", "Alice")
     shown = run_json("account", "show", ALICE)
     assert shown["display_name"] == "Alice" and shown["registration.interval"] == 600
@@ -144,7 +144,7 @@ def test_show(run: Any, run_json: Any) -> None:
 
 
 def test_set_and_reset(run: Any, run_json: Any) -> None:
-    """ACC-018, ACC-019: several settings in one save; an empty value is none."""
+    """ACC-019: several settings in one save; an empty value is none."""
     run("account", "add", ALICE, "--no-password")
     run("account", "set", ALICE, "display_name=Alice", "registration.interval=60", "enabled=no")
     shown = run_json("account", "show", ALICE)
@@ -168,7 +168,7 @@ def test_set_and_reset(run: Any, run_json: Any) -> None:
     ],
 )
 def test_set_what_is_wrong(run: Any, folder: Path, assignment: str, reason: str) -> None:
-    """ACC-018: it is said what is wrong, and nothing is changed."""
+    """It is said what is wrong, and nothing is changed."""
     run("account", "add", ALICE, "--no-password")
     before = (folder / "config.toml").read_bytes()
     result = run("account", "set", ALICE, "display_name=Alice", assignment, code=2)
@@ -177,7 +177,7 @@ def test_set_what_is_wrong(run: Any, folder: Path, assignment: str, reason: str)
 
 
 def test_every_setting_with_a_wrong_value(run: Any, run_json: Any) -> None:
-    """ACC-018: whatever setting it is, there is a message, not a traceback, and no change."""
+    """Whatever setting it is, there is a message, not a traceback, and no change."""
     run("account", "add", ALICE, "--no-password")
     shown = run_json("account", "show", ALICE)
     refused = 0

@@ -26,7 +26,7 @@ def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
 
 
 def test_help(run: Any) -> None:
-    """STO-004: each command is in the help, and each has its own."""
+    """Each command is in the help, and each has its own."""
     text = run("--help").output
     for name, (_, short) in COMMANDS.items():
         assert name in text and short in text
@@ -35,7 +35,7 @@ def test_help(run: Any) -> None:
 
 
 def test_help_imports_no_stack() -> None:
-    """APP-001: looking around does not load Twisted."""
+    """Looking around does not load Twisted."""
     script = (
         "import sys; from sipsimple.cli.main import main; main(['--help']); main(['account', '--help']); "
         "print([name for name in sys.modules if name in ('twisted', 'rich', 'sipsimple.core.engine')])"
@@ -45,14 +45,14 @@ def test_help_imports_no_stack() -> None:
 
 
 def test_version(run: Any) -> None:
-    """APP-003: it says its version."""
+    """It says its version."""
     from importlib.metadata import version
 
     assert run("--version").output.strip() == version("sipsimple-cli")
 
 
 def test_exit_codes(folder: Path) -> None:
-    """APP-010: of the process: usage, configuration, and no traceback anywhere."""
+    """Of the process: usage, configuration, and no traceback anywhere."""
     assert command("account", "list").returncode == 0
     for arguments in (("nonsense",), ("account", "show"), ("account", "show", ALICE)):
         done = command(*arguments)
@@ -66,7 +66,7 @@ def test_exit_codes(folder: Path) -> None:
 
 
 def test_main_returns_the_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """APP-010: also for who calls it as a function."""
+    """Also for who calls it as a function."""
     assert main(["account", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["account", "show", "nobody@example.com"]) == 2
@@ -74,21 +74,21 @@ def test_main_returns_the_exit_code(folder: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_configuration_of_the_option(folder: Path, run: Any, tmp_path: Path) -> None:
-    """STO-004: --config comes before the environment."""
+    """--config comes before the environment."""
     other = tmp_path / "other"
     run("--config", str(other), "account", "add", ALICE, "--no-password")
     assert (other / "config.toml").exists() and not folder.exists()
 
 
 def test_looking_makes_nothing(folder: Path, run: Any) -> None:
-    """STO-004: not even the folder."""
+    """Not even the folder."""
     for arguments in (("account", "list"), ("settings", "list"), ("plugins",)):
         run(*arguments)
     assert not folder.exists()
 
 
 def test_a_configuration_in_use(folder: Path, run: Any) -> None:
-    """STO-004: it can be looked at, not changed; it is said who uses it."""
+    """It can be looked at, not changed; it is said who uses it."""
     run("account", "add", ALICE, "--no-password")
     holder = (
         "import sys; from sipsimple.storage import FileStorage; "
@@ -107,7 +107,7 @@ def test_a_configuration_in_use(folder: Path, run: Any) -> None:
 
 
 def test_a_save_that_fails(folder: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ACC-037: a full disk is an error of the command."""
+    """A full disk is an error of the command."""
     from sipsimple.configuration import file_backend
 
     def full(*_: object) -> None:
@@ -152,14 +152,14 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_commands_of_plugins(run: Any, plugins: Any) -> None:
-    """STR-002: the hook `sipsimple_commands` adds subcommands."""
+    """The hook `sipsimple_commands` adds subcommands."""
     plugins.append((Greeter(greet), "greeter"))
     assert "greet     Say hello." in run("--help").output
     assert run("greet").output == "hello\n"
 
 
 def test_the_example_of_the_readme(run: Any, plugins: Any) -> None:
-    """STR-002: it is run as it stands there."""
+    """It is run as it stands there."""
     readme = Path(__file__).parent.parent / "README.md"
     if not readme.exists():
         pytest.skip("the tests were copied away from the README")
@@ -172,7 +172,7 @@ def test_the_example_of_the_readme(run: Any, plugins: Any) -> None:
 
 
 def test_commands_that_are_wrong(run: Any, plugins: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """STR-002: what is no command, or has a name that is taken, is left out and reported; the others work."""
+    """What is no command, or has a name that is taken, is left out and reported; the others work."""
     plugins.append((Greeter(click.command(name="account")(lambda: None), "nonsense", greet), "greeter"))
     plugins.append((Greeter(click.command(name="greet")(lambda: None)), "other"))
     run("account", "list")

@@ -9,7 +9,7 @@ import pytest
 
 
 def test_list(run: Any, run_json: Any) -> None:
-    """APP-009: all settings with values, those that were changed alone too."""
+    """All settings with values, those that were changed alone too."""
     listed = run_json("settings", "list")
     assert listed["sip.udp_port"] == 0 and listed["sip.transport_list"] == ["tls", "tcp", "udp"]
     assert "sip.invite_timeout" in run("settings").output
@@ -20,7 +20,7 @@ def test_list(run: Any, run_json: Any) -> None:
 
 
 def test_get_set_and_reset(run: Any, run_json: Any, folder: Path) -> None:
-    """ACC-037: a value comes back as it was set; none is a value."""
+    """A value comes back as it was set; none is a value."""
     run("settings", "set", "sip.invite_timeout=")
     assert run_json("settings", "get", "sip.invite_timeout") is None
     assert run("settings", "get", "sip.invite_timeout").output == "none\n"
@@ -34,26 +34,26 @@ def test_get_set_and_reset(run: Any, run_json: Any, folder: Path) -> None:
     "assignments", [["sip.udp_port=x"], ["sip.udp_port=70000"], ["nonsense=1"], ["sip.tcp_port=5", "sip.tls_port=5"]]
 )
 def test_what_is_wrong(run: Any, folder: Path, assignments: list[str]) -> None:
-    """ACC-018: nothing is changed by it."""
+    """Nothing is changed by it."""
     result = run("settings", "set", "user_agent=mine", *assignments, code=2)
     assert "Error: " in result.output
     assert run("settings", "get", "user_agent").output.startswith("sipsimple")
 
 
 def test_unknown_names(run: Any) -> None:
-    """ACC-018: with the one that was probably meant."""
+    """With the one that was probably meant."""
     assert "Did you mean sip.udp_port?" in run("settings", "get", "sip.udpport", code=2).output
     assert "no setting" in run("settings", "reset", "zzz", code=2).output
 
 
 def test_the_instance_id_is_kept(run: Any, run_json: Any) -> None:
-    """STO-006: it is made by the first command that changes something."""
+    """It is made by the first command that changes something."""
     run("settings", "set", "sip.udp_port=5060")
     assert run_json("settings", "get", "instance_id") == run_json("settings", "get", "instance_id")
 
 
 def test_plugins(run: Any, run_json: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """STR-002: which there are, and what is wrong with one."""
+    """Which there are, and what is wrong with one."""
     from sipsimple.plugins import manager
 
     class EntryPoint:
