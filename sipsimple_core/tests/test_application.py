@@ -136,6 +136,7 @@ def test_the_order_of_the_components(agent: UserAgent, monkeypatch: pytest.Monke
 
     real = agent.run(components_module.components, agent.application)
     assert [part.name for part in real] == [
+        'The log of notifications',
         'The engine', 'The account manager', 'The session manager', 'The services of the plugins',
     ]  # fmt: skip
     fake = [component(part.name.rpartition(" ")[2], part.stop_order) for part in real]
@@ -147,8 +148,8 @@ def test_the_order_of_the_components(agent: UserAgent, monkeypatch: pytest.Monke
     agent.run(agent.application.stop)
     wait(agent, DID_END)
     assert calls == [
-        'configuration', WILL_START, '+engine', '+manager', '+manager', '+plugins', DID_START,
-        WILL_END, '-manager', '-manager', '-plugins', '-engine', DID_END,
+        'configuration', WILL_START, '+notifications', '+engine', '+manager', '+manager', '+plugins', DID_START,
+        WILL_END, '-manager', '-manager', '-plugins', '-engine', '-notifications', DID_END,
     ]  # fmt: skip
     assert min(real, key=lambda part: part.stop_order).name == "The session manager"
 
@@ -177,6 +178,42 @@ def test_tls_that_can_not_be_had(network: MemoryNetwork) -> None:
     assert "/nowhere/at/all.pem" in str(error)
     agent.recorder.assert_order(WILL_START, "SIPApplicationFailedToStartTLS", DID_START)
     agent.stop()
+
+
+def test_the_log_of_notifications(agent: UserAgent, caplog: pytest.LogCaptureFixture) -> None:
+    """`logs.trace_notifications`: each notification is a line while it is on, without a password in it."""
+    from sipsimple.configuration.settings import SIPSimpleSettings
+
+    caplog.set_level("INFO", "sipsimple.notifications")
+    agent.start()
+
+    def trace(wanted: bool) -> None:
+        SIPSimpleSettings().logs.trace_notifications = wanted
+        SIPSimpleSettings().save()
+
+    def save(password: str) -> None:
+        agent.account.auth.password = password
+        agent.account.save()
+
+    def lines() -> list[str]:
+        agent.network.advance(1)
+        return [record.getMessage() for record in caplog.records if record.name == "sipsimple.notifications"]
+
+    agent.run(save, "hidden1")
+    assert lines() == []
+    agent.run(trace, True)
+    agent.run(save, "hidden2")
+    (line,) = [
+        line for line in lines() if line.startswith(f"CFGSettingsObjectDidChange from Account {agent.account.id}")
+    ]
+    assert "auth.password" in line and "hidden" not in line
+    agent.run(trace, False)
+    known = len(lines())
+    agent.run(save, "hidden3")
+    assert len(lines()) == known
+    agent.run(trace, True)
+    agent.stop()
+    assert "SIPEngineDidEnd" in lines()[-1]
 
 
 def test_restart(agent: UserAgent) -> None:

@@ -88,7 +88,7 @@ def proxy_of(server: Kamailio, transport: str, host: str = ADDRESS) -> str:
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 @pytest.mark.parametrize("ip", ["IPv4", "IPv6"])
 def test_register_refresh_and_unregister(phone: Phone, kamailio_server: Kamailio, transport: str, ip: str) -> None:
-    """ACC-024, ACC-042, ACC-043, ACC-044, ACC-046: challenged, bound, refreshed before the time is out, removed, over each transport."""
+    """ACC-024, ACC-042, ACC-043, ACC-044, ACC-046: bound, refreshed in time, removed, over each transport."""
     if ip == "IPv6" and not kamailio_server.ipv6:
         pytest.skip("this machine has no IPv6")
     host = f"[{ADDRESS_IPV6}]" if ip == "IPv6" else ADDRESS

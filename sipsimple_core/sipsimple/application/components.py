@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from sipsimple.account import AccountManager
 from sipsimple.application.engine_settings import EngineSettings
+from sipsimple.application.notification_log import NotificationLog
 from sipsimple.plugins import Plugin, PluginManager
 from sipsimple.session import SessionManager
 
@@ -30,6 +31,7 @@ SESSIONS_TIMEOUT = 15.0
 ACCOUNTS_TIMEOUT = 10.0
 SERVICES_TIMEOUT = 10.0
 ENGINE_TIMEOUT = 5.0
+LOG_TIMEOUT = 1.0
 
 
 class Component(NamedTuple):
@@ -45,8 +47,9 @@ class Component(NamedTuple):
 def components(application: SIPApplication) -> tuple[Component, ...]:
     """The components of the realm's application, in the order in which they are started."""
     accounts, sessions, services = AccountManager(), SessionManager(), Services(application)
-    engine = EngineSettings(application)
+    engine, notification_log = EngineSettings(application), NotificationLog()
     return (
+        Component("The log of notifications", notification_log.start, notification_log.stop, 5, LOG_TIMEOUT),
         Component("The engine", engine.start, engine.stop, 4, ENGINE_TIMEOUT),
         Component("The account manager", accounts.start, accounts.stop, 2, ACCOUNTS_TIMEOUT),
         Component("The session manager", sessions.start, sessions.stop, 1, SESSIONS_TIMEOUT),
