@@ -191,6 +191,7 @@ class IncomingTransfer(_Transfer):
         super().__init__(session)
         self.answered = False
         self.new_session: Session | None = None
+        self._invitation = session._invitation  # which is told of the outcome also when the session has ended
         self._refer_to = data.refer_to
         self._referred_by = data.referred_by
 
@@ -289,10 +290,8 @@ class IncomingTransfer(_Transfer):
 
     def _tell(self, code: int, reason: str) -> None:
         """Tell the transferor; a final status ends the transfer."""
-        invitation = self.session._invitation
         try:
-            if invitation is not None:
-                invitation.notify_transfer_progress(code, reason)
+            self._invitation.notify_transfer_progress(code, reason)
         except InvalidStateError:
             log.debug("Nobody wants to hear any more of a transfer: %d %s", code, reason)
 
