@@ -25,8 +25,9 @@ TEXT = "x" * 100
 class Peer:
     """One application with one account that needs no server."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, transport: str = "udp") -> None:
         self.name = name
+        self.transport = transport
         self.events: dict[str, threading.Event] = {}
         self.times: dict[str, float] = {}
         self.outstanding: dict[str, float] = {}
@@ -46,7 +47,7 @@ class Peer:
             self.failure = f"{name}: {notification.data}"
         elif name == "SIPApplicationWillStart":
             settings = SIPSimpleSettings()
-            settings.sip.transport_list = ["udp"]
+            settings.sip.transport_list = [self.transport]
             settings.save()
         elif name == "SIPApplicationDidStart":
             self._add_account()
@@ -80,7 +81,7 @@ class Peer:
     def start(self) -> tuple[str, int]:
         SIPApplication().start(MemoryStorage())
         self.wait("SIPApplicationDidStart")
-        return Engine().local_address("udp", ADDRESS)
+        return Engine().local_address(self.transport, ADDRESS)
 
     def stop(self) -> None:
         self.expect("SIPApplicationDidEnd")
@@ -93,7 +94,7 @@ class Peer:
         session = Session(self.account)
         since = time.perf_counter()
         to_header = ToHeader(SIPURI(user="bob", host=ADDRESS, port=port))
-        session.connect(to_header, [Route(ADDRESS, port, "udp")], [ChatStream(self.account)])
+        session.connect(to_header, [Route(ADDRESS, port, self.transport)], [ChatStream(self.account)])
         return session, self.wait("SIPSessionDidStart") - since
 
     def end(self, session: Session) -> None:

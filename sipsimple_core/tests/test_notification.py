@@ -756,3 +756,16 @@ def test_posting_costs_little(center):
                 center.post_notification("TestA")
             best = max(best, rounds / (time.perf_counter() - start))
     assert best > 100_000
+
+
+def test_observer_count() -> None:
+    """Each observation counts once, of whatever kind, until it is removed."""
+    center, observer, sender = NotificationCenter(), Observer(), object()
+    before = center.observer_count()
+    for options in ({}, {"name": "A"}, {"sender": sender}, {"name": "A", "sender": sender}):
+        center.add_observer(observer, **options)
+        center.add_observer(observer, **options)
+    assert center.observer_count() == before + 4
+    for options in ({}, {"name": "A"}, {"sender": sender}, {"name": "A", "sender": sender}):
+        center.remove_observer(observer, **options)
+    assert center.observer_count() == before

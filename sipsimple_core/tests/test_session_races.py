@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -80,10 +81,8 @@ class Parties:
 
 
 def attempt(action: Callable[[], object]) -> None:
-    try:
+    with suppress(IllegalStateError, ValueError):  # too late, which is what a race is about
         action()
-    except (IllegalStateError, ValueError):
-        pass  # too late, which is what a race is about
 
 
 def proposed_streams(session: Session) -> list[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections import deque
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
 from twisted.internet.selectreactor import SelectReactor
 
 from sipsimple.core.protocol.hop import Hop, UnreachableError
-from sipsimple.core.transport import limits
+from sipsimple.core.transport import limits, udp
 from sipsimple.core.transport.interface import TransportError
 from sipsimple.core.transport.manager import Transports
 from sipsimple.core.wire.framer import MAX_HEAD_SIZE
@@ -358,3 +360,68 @@ def test_a_closed_transport_takes_nothing(network: MemoryNetwork, bob: Endpoint)
     bob.transports.close()
     with pytest.raises(TransportError):
         bob.transports.send(make_request().encode(), Hop("tcp", "10.0.0.1", 5060))
+
+
+# Bursts of datagrams
+
+
+class _Turns:
+    """A reactor that does nothing by itself: `turn` is one turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.due: list[Any] = []
+
+    def callLater(self, delay: float, function: Any) -> None:
+        assert delay == 0
+        self.due.append(function)
+
+    def turn(self) -> None:
+        due, self.due = self.due, []
+        for function in due:
+            function()
+
+
+class _Handled:
+    """The owner of a listener."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+
+    def data_received(self, data: bytes, source: Any, local: Any) -> None:
+        self.messages.append(data)
+
+
+def _udp_listener() -> tuple[Any, _Turns, _Handled]:
+    listener: Any = udp.UDPListener.__new__(udp.UDPListener)
+    listener._owner, listener._reactor = _Handled(), _Turns()
+    listener._left, listener._waiting, listener._waiting_octets = udp.HANDLED_AT_ONCE, deque(), 0
+    listener.local = None
+    return listener, listener._reactor, listener._owner
+
+
+def test_a_burst_of_datagrams_is_handled_a_few_at_a_time() -> None:
+    """None is lost, all stay in order, and in each turn of the event loop there are only some."""
+    listener, reactor, owner = _udp_listener()
+    sent = [b"OPTIONS %d" % number + b" " * 690 for number in range(500)]
+    for datagram in sent:
+        listener.datagramReceived(datagram, ("10.0.0.1", 5060))
+    counts = [len(owner.messages)]
+    while reactor.due:
+        reactor.turn()
+        counts.append(len(owner.messages))
+        if len(counts) == 20:
+            listener.datagramReceived(b"OPTIONS late", ("10.0.0.1", 5060))
+    assert owner.messages == [*sent, b"OPTIONS late"]
+    assert max(after - before for before, after in itertools.pairwise(counts)) <= 4 and counts[0] <= 4
+    listener.datagramReceived(b"OPTIONS now", ("10.0.0.1", 5060))
+    assert owner.messages[-1] == b"OPTIONS now"
+
+
+def test_what_waits_of_a_burst_is_bounded() -> None:
+    listener, reactor, owner = _udp_listener()
+    for _ in range(200):
+        listener.datagramReceived(b"O" * 60_000, ("10.0.0.1", 5060))
+    assert listener._waiting_octets < udp.MAX_WAITING + 60_000
+    while reactor.due:
+        reactor.turn()
+    assert len(owner.messages) < 80 and listener._waiting_octets == 0

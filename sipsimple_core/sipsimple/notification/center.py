@@ -194,6 +194,13 @@ class NotificationCenter(metaclass=Singleton):
                 or self._of_all
             )
 
+    def observer_count(self) -> int:
+        """How many observations there are: what is left of them where nobody should observe any more."""
+        with self._lock:
+            self._bury()
+            tables: list[dict[typing.Any, _Observers]] = [self._by_both, self._by_name, self._by_sender]
+            return len(self._of_all) + sum(len(observers) for table in tables for observers in table.values())
+
     def post_notification(self, name: str, sender: typing.Any = None, data: NotificationData | None = None) -> None:
         """Tell the observers; `data` gets a `timestamp` if it has none.
 

@@ -476,6 +476,8 @@ class InviteUsage(InviteMachine):
         if code is None and isinstance(message, SIPResponse):
             code, reason = message.code, message.reason
         self.change(event, outcome.originator, method, code, reason, message)
+        # the transaction of the INVITE lives on for half a minute, and with it what it knows of
+        self.user = None
 
     # Responses of ours
 

@@ -1,8 +1,14 @@
-"""SIP over UDP (RFC 3261 18): one datagram, one message."""
+"""SIP over UDP (RFC 3261 18): one datagram, one message.
+
+A burst of datagrams is read from the socket as fast as it can be, as the kernel keeps few of them and drops the rest,
+which each sender then repeats, and so makes the burst longer. They are handled a few at a time, so that the event loop
+gets on with everything else meanwhile.
+"""
 
 from __future__ import annotations
 
 import errno
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import CannotListenError
@@ -20,8 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DATAGRAM", "UDPListener", "is_keepalive"]
 
-#: How many octets are read before the event loop goes on with whatever else is due: a handful of messages.
-READ_AT_ONCE = 2048
+#: How many octets are handled before the event loop goes on with whatever else is due: a handful of messages.
+HANDLED_AT_ONCE = 2048
+#: How many are read from the socket before that: a millisecond's worth.
+READ_AT_ONCE = 128 * 1024
+#: How many may wait to be handled; with more, datagrams are dropped, as the kernel would do.
+MAX_WAITING = 4 * 1024 * 1024
 
 #: The most that a datagram can hold; Twisted's own limit would cut messages off after 8192 octets.
 MAX_DATAGRAM = 65_535
@@ -50,6 +60,10 @@ class UDPListener(DatagramProtocol):
 
     def __init__(self, reactor: Any, owner: TransportOwner, port: int = 0, interface: str = "") -> None:
         self._owner = owner
+        self._reactor = reactor
+        self._left = HANDLED_AT_ONCE  # that may be handled in this turn of the event loop
+        self._waiting: deque[tuple[bytes, Any]] = deque()
+        self._waiting_octets = 0
         try:
             self._port = listen_datagrams(reactor, port, self, interface, MAX_DATAGRAM)
         except (CannotListenError, OSError) as error:
@@ -60,6 +74,30 @@ class UDPListener(DatagramProtocol):
         self.ipv6 = ":" in address.host
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        if self._left > 0:
+            self._left -= len(datagram)
+            if self._left <= 0:
+                self._reactor.callLater(0, self._go_on)
+            self._handle(datagram, addr)
+        elif self._waiting_octets < MAX_WAITING:
+            self._waiting.append((datagram, addr))
+            self._waiting_octets += len(datagram)
+
+    def _go_on(self) -> None:
+        """The next turn of the event loop: what waits comes first."""
+        self._left = HANDLED_AT_ONCE
+        waiting = self._waiting
+        while waiting:
+            if self._left <= 0:
+                break
+            datagram, addr = waiting.popleft()
+            self._waiting_octets -= len(datagram)
+            self._left -= len(datagram)
+            self._handle(datagram, addr)
+        if self._left <= 0:
+            self._reactor.callLater(0, self._go_on)
+
+    def _handle(self, datagram: bytes, addr: Any) -> None:
         source = Hop("udp", addr[0], addr[1])
         if datagram[:1] >= b"A":
             # a method or SIP/2.0: everything else is told apart only if it is not that
@@ -93,5 +131,7 @@ class UDPListener(DatagramProtocol):
             raise TransportError(f"{len(data)} octets could not be sent to {hop}: {error}") from error
 
     def close(self) -> Deferred[None] | None:
-        """Stop listening."""
+        """Stop listening; what waits is forgotten."""
+        self._waiting.clear()
+        self._waiting_octets = 0
         return self._port.stopListening()  # type: ignore[no-any-return]
