@@ -21,7 +21,7 @@ from sipsimple.core.protocol.prack import send_prack, take_provisional
 from sipsimple.core.protocol.reliable_provisional import rseq_of
 from sipsimple.core.protocol.success import read_success, refusal_of_offer, wait_for_answer
 from sipsimple.core.protocol.transaction_matching import tag_of
-from sipsimple.core.protocol.unwanted_dialog import end_dialog
+from sipsimple.core.protocol.unwanted_dialog import LateBranches, end_dialog
 from sipsimple.core.wire.reasons import reason_phrase
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Caller:
 
     def abandon(self) -> None:
         """The call is over."""
-        self._invite.abandon()
+        call = self._call
+        self._invite.abandon(LateBranches(call.core, self._contact, call.authenticator, self._may_follow))
         for leg in self._legs.values():
             self.drop_leg(leg)
 
@@ -207,10 +208,14 @@ class Caller:
         call.disconnect(now, event, "INVITE", response)
 
     def invite_over(self, invite: OutgoingInvite, now: float) -> None:
-        # 16.7: a proxy passes on the 2xx of every branch, whenever it comes
         call = self._call
-        if not self._refused and (not self._acknowledged or len(self._legs) > 1):
+        if self._may_follow:
             call.core.strays.remember(invite.request, self._contact, invite.hop, call.authenticator, now)
+
+    @property
+    def _may_follow(self) -> bool:
+        """Whether a further 2xx may come: a proxy passes on those of all branches, whenever they come (16.7)."""
+        return not self._refused and (not self._acknowledged or len(self._legs) > 1)
 
     # Legs
 

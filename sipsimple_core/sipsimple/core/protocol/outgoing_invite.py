@@ -135,9 +135,12 @@ class OutgoingInvite:
             self._wait(CANCEL_TIMEOUT, now)
             self._cancel(now, headers)
 
-    def abandon(self) -> None:
-        """The owner wants to hear no more; repeated 2xx are still acknowledged."""
+    def abandon(self, owner: OutgoingInviteOwner | None = None) -> None:
+        """The owner wants to hear no more, and gives it to another one; repeated 2xx are still acknowledged."""
         self._finish()
+        self._lengthen = None
+        if owner is not None:
+            self._owner = owner
 
     def _cancel(self, now: float, headers: HeaderList = ()) -> None:
         self.cancelled = True

@@ -20,11 +20,12 @@ from sipsimple.core.protocol.transaction_matching import tag_of
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.hop import Hop
+    from sipsimple.core.protocol.outgoing_invite import OutgoingInvite
     from sipsimple.core.protocol.user_agent import UserAgentCore
     from sipsimple.core.wire.headers import FrozenContactHeader
     from sipsimple.core.wire.message import SIPRequest, SIPResponse
 
-__all__ = ["MAX_STRAYS", "QUIET", "STRAY_LIFETIME", "StraySuccesses", "end_dialog"]
+__all__ = ["MAX_STRAYS", "QUIET", "STRAY_LIFETIME", "LateBranches", "StraySuccesses", "end_dialog"]
 
 log = logging.getLogger("sipsimple.core.invite")
 
@@ -56,6 +57,46 @@ QUIET = _Quiet()
 def end_dialog(core: UserAgentCore, dialog: Dialog, authenticator: Authenticator | None, now: float) -> None:
     """Says BYE in a dialog that no usage holds."""
     OutgoingRequest(dialog.create_request("BYE"), [dialog.next_hop()], core, QUIET, authenticator, dialog, now=now)
+
+
+class LateBranches:
+    """Owns an INVITE whose call is over, for as long as its transaction lives; so nothing else of the call need live.
+
+    :param may_follow: whether further 2xx may come after that.
+    """
+
+    __slots__ = ("_authenticator", "_contact", "_core", "_may_follow")
+
+    def __init__(
+        self, core: UserAgentCore, contact: FrozenContactHeader, authenticator: Authenticator | None, may_follow: bool
+    ) -> None:
+        self._core = core
+        self._contact = contact
+        self._authenticator = authenticator
+        self._may_follow = may_follow
+
+    def invite_accepted_elsewhere(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None:
+        """13.2.2.4: acknowledged and ended."""
+        dialog = Dialog.from_response(invite.request, response, self._contact, invite.hop)
+        dialog.local_cseq = number_of(invite.request) + CSEQ_LEAP
+        ack = dialog.create_ack(number_of(invite.request), b"", credential_headers(invite.request))
+        invite.acknowledge(ack, dialog.next_hop(), now)
+        end_dialog(self._core, dialog, self._authenticator, now)
+
+    def invite_over(self, invite: OutgoingInvite, now: float) -> None:
+        # 16.7: a proxy passes on the 2xx of every branch, whenever it comes
+        if self._may_follow:
+            self._core.strays.remember(invite.request, self._contact, invite.hop, self._authenticator, now)
+
+    def invite_repeated(self, invite: OutgoingInvite, now: float) -> None: ...
+
+    def invite_progressed(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None: ...
+
+    def invite_accepted(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None: ...
+
+    def invite_refused(self, invite: OutgoingInvite, response: SIPResponse, now: float) -> None: ...
+
+    def invite_failed(self, invite: OutgoingInvite, code: int, error: str, now: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
