@@ -489,15 +489,13 @@ class TestValidation:
             (b"SIP/2.0 200", b"SIP/1.0 200"),
             (b"Content-Length: 0", b"Content-Length: 1"),
             (b"From: ", b"From: <"),
-            (b"CSeq: 314159 INVITE", b"Contact: <\r\nCSeq: 1 BYE"),
-            (b"CSeq: 314159 INVITE", b"Contact: <\r\nCSeq: 1 INVITE"),
+            (b"CSeq: ", b"Contact: <\r\nCSeq: "),
             (b"CSeq: ", b"Expires: x\r\nCSeq: "),
             (b"Via: ", b"V: "),
             (b"Via: ", b"X: "),
         ):
             problem = validate_response(parse_message(one.replace(old, new, 1)))
-            # one to INVITE with a broken Contact is taken, as the call that it begins has to be ended
-            assert (problem is None) == (new in (b"V: ", b"Contact: <\r\nCSeq: 1 INVITE")), new
+            assert (problem is None) == (new == b"V: ")
 
 
 header_values = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=30).map(str.strip)
