@@ -14,6 +14,7 @@ from sipsimple.core.wire.sdp import (
     BaseSDPSession,
     FrozenSDPMediaStream,
     FrozenSDPSession,
+    SDPConnection,
     SDPMediaStream,
     SDPSession,
 )
@@ -34,13 +35,16 @@ def _new_session_id() -> int:
 
 def _new_session(address: str, name: str, media: Iterable[BaseSDPMediaStream]) -> SDPSession:
     session_id = _new_session_id()
+    address_type = "IP6" if ":" in address else "IP4"
     # RFC 4566 5.3: the session name must not be empty, '-' stands for none
     return SDPSession(
         address,
         id=session_id,
         version=session_id,
-        address_type="IP6" if ":" in address else "IP4",
+        address_type=address_type,
         name=" ".join(name.split()) or "-",
+        # RFC 4566 5.7: there has to be one, here or in each medium; a stream may have its own
+        connection=SDPConnection(address, address_type=address_type),
         media=list(media),
     )
 

@@ -16,7 +16,15 @@ import pytest
 from zope.interface import Invalid
 from zope.interface.verify import verifyClass
 
-from sipsimple.core import SIPURI, FrozenFromHeader, FrozenSDPSession, FrozenToHeader, SDPMediaStream, SDPSession
+from sipsimple.core import (
+    SIPURI,
+    FrozenFromHeader,
+    FrozenSDPSession,
+    FrozenToHeader,
+    SDPConnection,
+    SDPMediaStream,
+    SDPSession,
+)
 from sipsimple.core.wire.sdp import BaseSDPMediaStream
 from sipsimple.streams import IMediaStream
 from sipsimple.testing.network import ConditionNotMet, MemoryNetwork
@@ -70,7 +78,9 @@ class StreamParty:
         assert name in self.told(), f"{requirement}: MediaStreamDidFail came instead of MediaStream{name}"
 
     def describe(self, media: Any) -> FrozenSDPSession:
-        return FrozenSDPSession.parse(SDPSession(self.host, name="test", media=[media]).encode())
+        return FrozenSDPSession.parse(
+            SDPSession(self.host, name="test", connection=SDPConnection(self.host), media=[media]).encode()
+        )
 
 
 class MediaStreamContract:

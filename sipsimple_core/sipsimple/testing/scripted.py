@@ -15,7 +15,16 @@ from unittest import mock
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from sipsimple.core import SIPURI, FromHeader, FrozenFromHeader, FrozenToHeader, SDPMediaStream, SDPSession, ToHeader
+from sipsimple.core import (
+    SIPURI,
+    FromHeader,
+    FrozenFromHeader,
+    FrozenToHeader,
+    SDPConnection,
+    SDPMediaStream,
+    SDPSession,
+    ToHeader,
+)
 from sipsimple.core.protocol.hop import Hop
 from sipsimple.core.protocol.invite_events import InvalidStateError
 from sipsimple.core.wire.header_fields import HeaderFields
@@ -355,7 +364,10 @@ class ScriptedInvitation:
         self.remote_user_agent = user_agent
         self._change("connecting", "remote", method="INVITE", code=200, reason="OK")
         if self.state == "connecting":
-            self._update(FrozenSDPSession.new(self.offer), FrozenSDPSession.new(answer or self.offer))
+            self._update(
+                FrozenSDPSession.new(self.offer),
+                FrozenSDPSession.new(answer) if answer else self._description(self.offer.media),
+            )
         if acknowledge and self.state == "connecting":
             self.acknowledge()
 
@@ -387,7 +399,7 @@ class ScriptedInvitation:
         self.to_header = FrozenToHeader.new(ToHeader(self.request_uri))
         self.invite_headers = headers or {}
         if media is not None:
-            self.remote_sdp_offer = FrozenSDPSession.new(SDPSession(REMOTE_IP, media=list(media)))
+            self.remote_sdp_offer = self._description(media)
         self._change("incoming", "remote", method="INVITE", body=body)
 
     def cancel(self) -> None:
@@ -454,7 +466,9 @@ class ScriptedInvitation:
         )  # fmt: skip
 
     def _description(self, media: Iterable[Any]) -> FrozenSDPSession:
-        return FrozenSDPSession.new(SDPSession(REMOTE_IP, id=7, version=7, media=list(media)))
+        return FrozenSDPSession.new(
+            SDPSession(REMOTE_IP, id=7, version=7, connection=SDPConnection(REMOTE_IP), media=list(media))
+        )
 
     # How it tells
 
