@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sipsimple.account.persistent import REFUSED_WAIT
-from sipsimple.core import IncomingSubscription
+from sipsimple.core import Engine, IncomingSubscription
 from sipsimple.notification import NotificationCenter
 from sipsimple.payloads.messagesummary import CONTENT_TYPE, MessageSummary
 from sipsimple.testing import MemoryNetwork, UserAgent
-from sipsimple.testing.account_server import DOMAIN, AccountAgent
+from sipsimple.testing.account_server import DOMAIN, AccountAgent, ScriptedRegistrar
 
 SUMMARY = "Messages-Waiting: yes\r\nMessage-Account: sip:alice@example.com\r\nVoice-Message: 2/8 (0/2)\r\n"
 
@@ -168,6 +168,32 @@ def test_a_changed_address_subscribes_anew(network: MemoryNetwork, mailbox: Mail
     subscribe(alice)
     alice.agent.realm.local_ip_towards = lambda host: "10.0.0.77"  # type: ignore[method-assign]
     network.run_until(lambda: len(mailbox.requests) > 1 and "10.0.0.77" in mailbox.requests[-1].headers.get("Contact"))
+
+
+def test_it_is_asked_for_again_once_we_are_registered(
+    network: MemoryNetwork, mailbox: Mailbox, alice: AccountAgent
+) -> None:
+    """A server that serves only those who are registered: it is not left until the end of a long wait."""
+    registrar = ScriptedRegistrar(mailbox.agent.run(lambda: Engine()), [500])
+    mailbox.refuse_with = 403
+    alice.save(message_summary__enabled=True)
+    alice.wait("RegistrationDidFail")
+    network.run_until(lambda: mailbox.requests)
+    mailbox.refuse_with = None
+    alice.wait("RegistrationDidSucceed")
+    before = network.now
+    alice.wait("MWIDidGetSummary")
+    assert network.now - before < 1 and len(registrar.requests) == 2
+
+
+def test_behind_a_nat(network: MemoryNetwork, mailbox: Mailbox, alice: AccountAgent) -> None:
+    """The address that the registrar sees is where NOTIFYs have to go, too."""
+    ScriptedRegistrar(mailbox.agent.run(lambda: Engine()))
+    alice.agent.realm.local_ip_towards = lambda host: "192.168.1.5"  # type: ignore[method-assign]
+    alice.save(message_summary__enabled=True)
+    network.run_until(lambda: mailbox.requests and alice.agent.ip in mailbox.requests[-1].headers.get("Contact"))
+    network.advance(60)
+    assert len(mailbox.requests) <= 3
 
 
 # The payload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from sipsimple.account.persistent import PersistentService, Way
+from sipsimple.account.persistent import PersistentService, ServiceState, Way
 from sipsimple.core.subscription import Subscription
 from sipsimple.core.wire.headers import ContactHeader, FromHeader, Header, ToHeader
 from sipsimple.core.wire.uri import SIPURI, BaseSIPURI
@@ -13,6 +13,8 @@ from sipsimple.notification import Notification, NotificationCenter
 from sipsimple.payloads.messagesummary import CONTENT_TYPE, MessageSummary
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from sipsimple.account.account import Account
     from sipsimple.core.wire.headers import BaseHeader
 
@@ -33,6 +35,19 @@ class MessageWaiting(PersistentService):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._subscription: Subscription | None = None
+        self._is_registering = False
+
+    def start(self) -> None:
+        center = NotificationCenter()
+        for name in ("SIPAccountWillRegister", "SIPAccountRegistrationDidSucceed"):
+            center.add_observer(self, name=name, sender=self.account)
+        super().start()
+
+    def stop(self) -> Deferred[None]:
+        center = NotificationCenter()
+        for name in ("SIPAccountWillRegister", "SIPAccountRegistrationDidSucceed"):
+            center.discard_observer(self, name=name, sender=self.account)
+        return super().stop()
 
     # What a persistent service is
 
@@ -84,6 +99,18 @@ class MessageWaiting(PersistentService):
 
     def _is_at(self, contact: BaseSIPURI) -> bool:
         return self._subscription is not None and self._subscription.contact_header.uri.matches(contact)
+
+    # What the registration tells
+
+    def _NH_SIPAccountWillRegister(self, notification: Notification) -> None:
+        self._is_registering = True
+
+    def _NH_SIPAccountRegistrationDidSucceed(self, notification: Notification) -> None:
+        first, self._is_registering = self._is_registering, False
+        if first and self.state is ServiceState.WAITING:
+            self._moved()  # what was refused to strangers may be granted to us
+        else:
+            self._look_after_address()  # we may know better now where the server sees us
 
     # What the subscription tells
 

@@ -51,7 +51,7 @@ END_TIMEOUT = 3.0
 END_GUARD = 4.0
 #: How often it is looked whether our address is still the same, in seconds.
 ADDRESS_CHECK = 15.0
-#: How often it is tried anew at once because our address is another one, until it is still the same at such a look.
+#: How often it is tried anew at once because our address is another one, between two of these looks.
 MAX_MOVES = 3
 #: How many redirections in a row are followed (RFC 3261 8.1.3.4).
 MAX_REDIRECTIONS = 5
@@ -354,11 +354,15 @@ class PersistentService(NotificationDispatcher, ABC):
         try:
             now = _local_address(route)
         except EngineError:
-            return  # there is no way to the server at the moment; a keep-alive or the refresh finds out
+            if self.state is _S.UP:
+                self._renew()  # the transport is gone
+            return
         if now != before:
             log.info("%s of %s: our address is %s:%d now", type(self).__name__, self.account.id, *now)
             self.account.contact.forget_public_addresses()
             self._moved()
+        elif self.state is _S.UP and not self._is_at(self.account.contact[route]):
+            self._moved()  # the registrar sees another address
 
     def _decisive_values(self) -> dict[str, object]:
         return {name: self.account.saved_value(name) for name in self.decisive_settings}
@@ -381,13 +385,8 @@ class PersistentService(NotificationDispatcher, ABC):
     def _NH_SIPEngineDidChangeTransports(self, notification: Notification) -> None:
         if self.state is _S.WAITING:
             self._moved()  # what did not work may work with other transports or certificates
-        elif self.state is _S.UP and self._address is not None:
-            try:
-                moved = not self._is_at(self.account.contact[self._address[0]])
-            except EngineError:
-                moved = True  # the transport is gone
-            if moved:
-                self._moved()
+        else:
+            self._look_after_address()
 
 
 def _local_address(route: Route) -> tuple[str, int]:
