@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from sipsimple.core.protocol.invite_events import InvalidStateError
@@ -565,3 +567,15 @@ def test_a_call_that_was_given_up_is_not_sent_again(link: Link, alice: Party, bo
     assert call.last.state is InviteState.DISCONNECTED and call.last.originator == "local"
     assert link.lines("alice").count("INVITE") == 1 and bob.incoming == []
     assert_nothing_left(link, alice, bob)
+
+
+def test_a_call_keeps_nothing_of_its_transactions(link: Link, alice: Party, bob: Party) -> None:
+    """What a call that lasts for hours takes is what it needs: not the ACK, nor our 2xx, when nobody can ask again."""
+    for call in establish(link, alice, bob):
+        call.changes.clear()  # the kit's record of what it was told
+    link.advance(60)
+    gc.collect()
+    call_id = bob.incoming[-1].usage.call_id
+    messages = [found for found in gc.get_objects() if isinstance(found, SIPRequest | SIPResponse)]
+    kept = [message.start_line for message in messages if message.call_id == call_id]
+    assert [line.partition(" ")[0] for line in kept] == ["INVITE", "INVITE"]

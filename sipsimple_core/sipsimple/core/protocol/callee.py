@@ -48,7 +48,7 @@ class Callee:
     @property
     def waits(self) -> bool:
         """Whether the INVITE waits for a response of the user's."""
-        return self.invite.final is None and self._postponed is None
+        return self.invite.final_code is None and self._postponed is None
 
     # What the user answers
 
@@ -205,7 +205,7 @@ class Callee:
     ) -> None:  # fmt: skip
         call = self._call
         transaction.respond(call.response(request, 488, now=now), now)
-        if self.invite.final is None:
+        if self.invite.final_code is None:
             call.not_agreed(error)
             outcome = Outcome("local", 488, reason_phrase(488), f"SDP negotiation error: {error}")
             self.refuse(488, None, (), outcome, now)

@@ -209,6 +209,8 @@ class Caller:
 
     def invite_over(self, invite: OutgoingInvite, now: float) -> None:
         call = self._call
+        # no response makes a leg any more
+        self._seed = call.leg
         if self._may_follow:
             call.core.strays.remember(invite.request, self._contact, invite.hop, call.authenticator, now)
 

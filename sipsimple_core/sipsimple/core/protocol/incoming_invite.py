@@ -47,21 +47,23 @@ class IncomingInviteOwner(Protocol):
 class IncomingInvite:
     """See the module.
 
-    Attributes: `request`, `transaction`, `final` (our final response, None before it), `provisionals` (the reliable
-    ones, None before the first).
+    Attributes: `request`, `transaction`, `final_code` (of our final response, None before it), `provisionals` (the
+    reliable ones, None before the first).
     """
 
-    __slots__ = ("_owner", "_repeat", "_timers", "final", "provisionals", "request", "transaction")
+    __slots__ = ("_owner", "_repeat", "_success", "_timers", "final_code", "provisionals", "request", "transaction")
 
     def __init__(
         self, request: SIPRequest, transaction: ServerTransaction, timers: TimerHeap, owner: IncomingInviteOwner
     ) -> None:
         self.request = request
         self.transaction = transaction
-        self.final: SIPResponse | None = None
+        self.final_code: int | None = None
         self.provisionals: ReliableProvisionals | None = None
         self._timers = timers
         self._owner = owner
+        #: Our 2xx, until its ACK is there.
+        self._success: SIPResponse | None = None
         self._repeat: Timer | None = None
         transaction.user = self
 
@@ -77,25 +79,28 @@ class IncomingInvite:
 
     def respond(self, response: SIPResponse, now: float) -> None:
         """Sends a response. Raises `ValueError` after the final one."""
-        if self.final is not None:
-            raise ValueError(f"the INVITE was answered with {self.final.code} already; {response.code} can't follow")
+        self._require_open(response)
         if response.code >= 200:
-            self.final = response
+            self.final_code = response.code
             if self.provisionals is not None:
                 self.provisionals.stop()
         if 200 <= response.code < 300:
+            self._success = response
             self._schedule_repeat(T1, now + ACK_TIMEOUT, now)
         self.transaction.respond(response, now)
 
     def respond_reliably(self, response: SIPResponse, has_sdp: bool, random: Random, now: float) -> None:
         """Sends a provisional response that the remote party acknowledges with PRACK (RFC 3262 3)."""
-        if self.final is not None:
-            raise ValueError(f"the INVITE was answered with {self.final.code} already; {response.code} can't follow")
+        self._require_open(response)
         if self.provisionals is None:
             self.provisionals = ReliableProvisionals(
                 self.transaction.respond, self._provisional_not_acknowledged, self._timers, random
             )
         self.provisionals.send(response, has_sdp, now)
+
+    def _require_open(self, response: SIPResponse) -> None:
+        if self.final_code is not None:
+            raise ValueError(f"the INVITE was answered with {self.final_code} already; {response.code} can't follow")
 
     def _provisional_not_acknowledged(self, now: float) -> None:
         self._owner.provisional_not_acknowledged(self, now)
@@ -103,13 +108,13 @@ class IncomingInvite:
     def _schedule_repeat(self, interval: float, until: float, now: float) -> None:
         def due(now: float) -> None:
             if now >= until:
-                self._repeat = None
+                self._repeat = self._success = None
                 self._owner.invite_not_acknowledged(self, MISSING_ACK, now)
                 return
             # 13.3.1.4: intervals double up to T2, also over reliable transports, as a hop behind may be UDP
             self._schedule_repeat(min(2 * interval, T2), until, now)
-            if self.final is not None:
-                self.transaction.respond(self.final, now)
+            if self._success is not None:
+                self.transaction.respond(self._success, now)
 
         self._repeat = self._timers.schedule(min(now + interval, until), due)
 
@@ -117,21 +122,22 @@ class IncomingInvite:
         """An ACK of the dialog with this INVITE's CSeq number; a repeated one is ignored."""
         if self._repeat is not None:
             self._repeat.cancel()
-            self._repeat = None
+            self._repeat = self._success = None
+            self.transaction.forget_response()
             self._owner.invite_acknowledged(self, ack, now)
 
     def abandon(self) -> None:
         """Stops waiting for ACK or PRACK: the dialog is over, the owner wants to hear no more."""
         if self._repeat is not None:
             self._repeat.cancel()
-            self._repeat = None
+            self._repeat = self._success = None
         if self.provisionals is not None:
             self.provisionals.stop()
 
     # What the transaction tells its user
 
     def cancel_received(self, transaction: ServerTransaction, request: SIPRequest, now: float) -> None:
-        if self.final is None:
+        if self.final_code is None:
             self._owner.invite_cancelled(self, request, now)
 
     def transport_failed(self, transaction: ServerTransaction, error: Exception, now: float) -> None:

@@ -356,7 +356,7 @@ class InviteUsage(InviteMachine):
                 caller.drop_leg(leg)
                 return
             caller.cancel((), now)
-        if self._callee is not None and self._callee.invite.final is None:
+        if self._callee is not None and self._callee.invite.final_code is None:
             # 15.1.2: a request that still waits is answered with 487
             invite = self._callee.invite
             invite.respond(self.response(invite.request, 487, now=now), now)

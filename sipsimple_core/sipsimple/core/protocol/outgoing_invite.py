@@ -251,4 +251,7 @@ class OutgoingInvite:
 
     def transaction_terminated(self, transaction: ClientTransaction, now: float) -> None:
         if transaction is self.transaction:
+            # what comes from now on is a stray, whoever knows of it
+            self.transaction = None
+            self._acks.clear()
             self._owner.invite_over(self, now)

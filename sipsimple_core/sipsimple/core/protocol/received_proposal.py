@@ -59,7 +59,7 @@ class ReceivedProposals:
     @property
     def waits(self) -> bool:
         """Whether a proposal waits for a response of the user's."""
-        return self._quick is not None or (self._invite is not None and self._invite.final is None)
+        return self._quick is not None or (self._invite is not None and self._invite.final_code is None)
 
     # What comes
 
@@ -138,7 +138,7 @@ class ReceivedProposals:
         quick, invite = self._quick, self._invite
         if quick is not None:
             self._respond_quickly(quick, code, reason, sdp, headers, now)
-        elif invite is not None and invite.final is None:
+        elif invite is not None and invite.final_code is None:
             self._respond_to_invite(invite, code, reason, sdp, headers, now)
         else:
             raise InvalidStateError(f"no proposal waits for a response in state {self._call.state}")
@@ -224,7 +224,7 @@ class ReceivedProposals:
             self._call.stop_propose_limit()
             quick.transaction.respond(self._call.response(quick.request, code, now=now), now)
         invite = self._invite
-        if invite is not None and invite.final is None:
+        if invite is not None and invite.final_code is None:
             invite.respond(self._call.response(invite.request, code, now=now), now)
 
     def abandon(self, now: float) -> None:

@@ -81,12 +81,16 @@ class ServerTransaction(TransactionMachine):
     @property
     def answered(self) -> bool:
         """Whether any response was sent."""
-        return bool(self._data)
+        return self._to is not None
 
     @property
     def to(self) -> str | None:
         """The To header of the last response, as printed; None before the first."""
         return self._to
+
+    def forget_response(self) -> None:
+        """The response will not be sent again: its octets are needed no more."""
+        self._data, self._last = b"", None
 
     # Actions
 
@@ -124,6 +128,8 @@ class ServerTransaction(TransactionMachine):
     def _terminate(self, subject: Any, now: float) -> None:
         self._stop_timers(None, now)
         self._layer.forget_server(self)
+        # whoever keeps the transaction need not keep what it sent
+        self.forget_response()
         if self.user is not None:
             self._tell(self.user.transaction_terminated, self, now)
             self.user = NOBODY
