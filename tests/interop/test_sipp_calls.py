@@ -145,6 +145,7 @@ def test_a_forked_200(sipp: Sipp, stack: Stack) -> None:
     invitation = stack.call(run.port)
     stack.wait(invitation, "connected")
     assert invitation.to_header.tag.startswith("one")
+    stack.recorder.wait_until(lambda: stack.sent("BYE") == 1, 20, "no BYE to the second branch")
     stack.run(invitation.end)
     run.finish()
 
