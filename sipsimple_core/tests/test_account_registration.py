@@ -511,6 +511,26 @@ def test_a_changed_port_is_registered(network: MemoryNetwork, server: SIPServer,
     assert [contact.uri.port for contact in registrar.contacts(f"sip:{ADDRESS}")] == [5090]
 
 
+def test_a_transport_that_is_given_up(network: MemoryNetwork, server: SIPServer, alice: AccountAgent) -> None:
+    """Without UDP in the settings the account registers over TCP from then on; with it again, it stays reachable."""
+    registrar = Registrar(server.core)
+    alice.save()
+    assert alice.wait("RegistrationDidSucceed").registrar.transport == "udp"
+
+    def use(*transports: str) -> None:
+        settings = SIPSimpleSettings()
+        settings.sip.transport_list = transports
+        settings.save()
+
+    alice.run(use, "tcp")
+    network.run_until(lambda: alice.posted("RegistrationDidSucceed")[-1].registrar.transport == "tcp", 30)
+    (contact,) = registrar.contacts(f"sip:{ADDRESS}")
+    assert contact.uri.transport == "tcp"
+    alice.run(use, "udp", "tcp")
+    network.advance(60)
+    assert len(registrar.contacts(f"sip:{ADDRESS}", network.now)) == 1
+
+
 def test_outbound_parameters(network: MemoryNetwork, server: SIPServer, alice: AccountAgent) -> None:
     """RFC 5626 4.1, 4.2.1: the instance that the settings keep, a reg-id, and what we support."""
     registrar = ScriptedRegistrar(server)

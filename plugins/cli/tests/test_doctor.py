@@ -63,7 +63,8 @@ def test_a_server_that_refuses(run: Any, run_json: Any) -> None:
     assert any(verdict == "failed" and "does not answer" in text and "refused" in text for verdict, text in found)
 
 
-def test_a_name_that_is_unknown(run: Any, run_json: Any) -> None:
+def test_a_name_that_is_unknown(run: Any, run_json: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIPSIMPLE_LOAD_PLUGINS", "")
     add(run, "--proxy", "nowhere.invalid", "--no-password")
     found = checks(run_json, code=1)[ALICE]
     assert any(verdict == "failed" and text.startswith("nowhere.invalid was not found") for verdict, text in found)
