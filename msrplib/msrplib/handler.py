@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     from msrplib.incoming import IncomingMessage
@@ -40,9 +41,12 @@ class MessageSink(Protocol):
         """Octets of the message from `offset` (the first is 0). Each octet comes once; chunks may come out of
         order."""
 
-    def finish(self, message: IncomingMessage) -> Refusal | None:
-        """All octets have come. A Refusal turns the answer to the last chunk (or the report) into a
-        failure."""
+    def finish(self, message: IncomingMessage) -> Refusal | Deferred[Refusal | None] | None:
+        """All octets have come. A Refusal turns the answer to the last chunk (or the report) into a failure.
+
+        With a Deferred the answer waits until it fires, for example while what has come is verified elsewhere; if it
+        fails, the message is refused with 413.
+        """
 
     def abort(self, reason: str) -> None:
         """No more will come: the sender gave up, the session ended, or the chunks contradicted one

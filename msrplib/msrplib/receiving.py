@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
+
 from msrplib.drops import faults, log
 from msrplib.errors import MSRPSyntaxError
 from msrplib.handler import MessageSink, Refusal
@@ -13,9 +15,14 @@ from msrplib.reassembly import AssemblyError, MessageAssembler, Progress
 from msrplib.telling import ask_about_message, hand_over_message
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from msrplib.session import MSRPSession
 
 __all__ = ["Receiver"]
+
+_Verdict = Refusal | Deferred[Refusal | None] | None
+_NOT_STORED = Refusal(413, "The message cannot be stored")
 
 MAX_REFUSED = 256
 """Message ids of refused messages that are remembered, so that their further chunks get the same answer."""
@@ -24,11 +31,11 @@ MAX_REFUSED = 256
 class _Partial:
     """A message of which chunks are still to come."""
 
-    __slots__ = ("assembler", "first_chunk", "message_id", "touched")
+    __slots__ = ("assembler", "first_chunk", "last_chunk", "message_id", "touched")
 
     def __init__(self, message_id: str, first_chunk: MSRPData, assembler: MessageAssembler) -> None:
         self.message_id = message_id
-        self.first_chunk = first_chunk
+        self.first_chunk = self.last_chunk = first_chunk
         self.assembler = assembler
         self.touched = 0.0
 
@@ -112,9 +119,7 @@ class Receiver:
                 session._refuse(chunk, self._sink_failed(decision, error))
                 return
             refusal = self._finish_sink(decision, message)
-        session._acknowledge(chunk, refusal)
-        if refusal is None and chunk.headers.get("Success-Report") == "yes":
-            session._report_success(chunk, message_id, size)
+        self._conclude(refusal, chunk, message, chunk.headers.get("Success-Report") == "yes")
 
     # A chunk that comes in pieces
 
@@ -181,6 +186,7 @@ class Receiver:
         except AssemblyError as error:
             self._drop(partial, chunk, Refusal(error.code, error.comment))
             return None
+        partial.last_chunk = chunk
         partial.touched = session._seconds()
         if self._timer is None:
             self._timer = session._call_later(session.limits.partial_message_timeout, self._sweep)
@@ -249,9 +255,32 @@ class Receiver:
             refusal = self._finish_sink(assembler.sink, message)
         else:
             refusal = hand_over_message(session, message)
-        session._acknowledge(chunk, refusal)
-        if refusal is None and "yes" in (first.success_report, chunk.success_report):
-            session._report_success(chunk, partial.message_id, size)
+        self._conclude(refusal, chunk, message, "yes" in (first.success_report, chunk.success_report))
+
+    def _conclude(self, verdict: _Verdict, chunk: MSRPData, message: IncomingMessage, reports: bool) -> None:
+        """The message is whole: answer its last chunk, and report it if that is wanted."""
+        if isinstance(verdict, Deferred):
+            verdict.addErrback(self._verdict_failed)
+            verdict.addCallback(self._conclude, chunk, message, reports)
+            return
+        self._session._acknowledge(chunk, verdict)
+        if verdict is None and reports:
+            self._session._report_success(chunk, message.message_id, message.size)
+
+    def refuse(self, message_id: str, refusal: Refusal) -> bool:
+        """The user wants no more of a message that is under way; its next chunk is answered with that."""
+        partial = self._partial.get(message_id)
+        if partial is None:
+            return False
+        self._forget(partial)
+        if len(self._refused) >= MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        self._refused[message_id] = refusal
+        if partial is self._current:
+            # RFC 4975 7.2, 10.5: the answer to a chunk may come before its end
+            self._current = None
+            self._session._refuse(partial.last_chunk, refusal)
+        return True
 
     def _reject(self, partial: _Partial | None, chunk: MSRPData, message_id: str, refusal: Refusal) -> None:
         if partial is not None:
@@ -314,7 +343,11 @@ class Receiver:
 
     # Sinks are the user's code: what they raise ends the message, not the connection.
 
-    def _finish_sink(self, sink: MessageSink, message: IncomingMessage) -> Refusal | None:
+    def _verdict_failed(self, failure: Failure) -> Refusal:
+        faults.dropped("%s: a sink failed to finish: %s", self._session, failure.getErrorMessage())
+        return _NOT_STORED
+
+    def _finish_sink(self, sink: MessageSink, message: IncomingMessage) -> _Verdict:
         try:
             return sink.finish(message)
         except Exception as error:
@@ -324,7 +357,7 @@ class Receiver:
         faults.dropped("%s: the sink of a message raised", self._session, exc_info=True)
         if sink is not None:
             self._call_abort(sink, f"the sink raised {type(error).__name__}")
-        return Refusal(413, "The message cannot be stored")
+        return _NOT_STORED
 
     def _abort_sink(self, partial: _Partial, reason: str) -> None:
         if partial.assembler.sink is not None:

@@ -243,6 +243,13 @@ class MSRPSession:
 
     # Receiving
 
+    def refuse_message(self, message_id: str, refusal: Refusal) -> bool:
+        """Want no more of an incoming message that is under way: the answer, 413 as a rule, makes its sender stop.
+
+        Its sink is not told. False when no such message is under way.
+        """
+        return self._receiver.refuse(message_id, refusal)
+
     def pause_receiving(self) -> None:
         """Read no more from the connection (that is shared with other sessions, if there are any)."""
         if not self._is_paused and self._connection is not None:

@@ -238,6 +238,7 @@ class _Attempt:
         self.deferred: Deferred[MSRPSession] = Deferred(lambda _: self._give_up())
         self.timer: Any = None
         self.socket: Any = None  # IConnector
+        self.shares = True
         self.awaited: MSRPConnection | None = None  # the connection that is being made for it
         self._connector = connector
         self._connection: MSRPConnection | None = None
@@ -313,10 +314,13 @@ class MSRPConnector:
         4.2)."""
         return MSRPURI.new(host, DISCARD_PORT, secure)
 
-    def connect(self, session: MSRPSession, timeout: float | None = None) -> Deferred[MSRPSession]:
+    def connect(
+        self, session: MSRPSession, timeout: float | None = None, *, share: bool = True
+    ) -> Deferred[MSRPSession]:
         """Connect to the first hop of the session and bind it with an empty SEND (RFC 4975 5.4).
 
         :param timeout: seconds for everything together; `Limits.connect_timeout` when None
+        :param share: False: a connection that no other session has or gets
         :return: fires with the session when the peer answered 200; fails with MSRPResponseError (481, 506,
             408), CertificateError, FingerprintError, BindTimeoutError, ConnectionClosedError, or what connecting fails
             with;
@@ -337,7 +341,8 @@ class MSRPConnector:
             attempt.settled(as_failure(FingerprintError("the peer announced no fingerprint of its certificate")))
             return attempt.deferred
         key = (hop.host.lower(), hop.port or DEFAULT_PORT, hop.secure)
-        shared = self._connections.get(key) if self._share else None
+        attempt.shares = share and self._share
+        shared = self._connections.get(key) if attempt.shares else None
         if shared is not None and shared.takes_sessions:
             attempt.attach(shared)
             return attempt.deferred
@@ -368,7 +373,7 @@ class MSRPConnector:
             connection.abort()
             return
         hop = attempt.hop
-        if self._share:
+        if attempt.shares:
             self._connections[(hop.host.lower(), hop.port or DEFAULT_PORT, hop.secure)] = connection
         attempt.attach(connection)
 

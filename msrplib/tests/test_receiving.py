@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from msrplib.handler import Refusal
 from msrplib.limits import Limits
@@ -357,3 +358,84 @@ def test_closing_in_a_callback(stage: Any, reactor: Any) -> None:
     stage.send("abcd", TEXT, b"Hi")
     assert stage.session.is_closed
     assert stage.peer.is_lost
+
+
+# Sinks that take their time, and messages that are not wanted any more
+
+
+class _SlowSink:
+    """A sink whose verdict comes later."""
+
+    def __init__(self) -> None:
+        self.verdict: Any = Deferred()
+        self.octets = 0
+
+    def write(self, offset: int, data: bytes) -> None:
+        self.octets += len(data)
+
+    def finish(self, message: Any) -> Any:
+        return self.verdict
+
+    def abort(self, reason: str) -> None: ...
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["one chunk", "two chunks"])
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [(None, "200"), (Refusal(413), "413"), (ValueError("defect"), "413")],
+    ids=["taken", "refused", "failed"],
+)
+def test_a_sink_that_takes_its_time(stage: Any, whole: bool, verdict: Any, expected: str) -> None:
+    """RFC 4975 7.1.2, 7.2: the answer to the last chunk and the success report wait for the verdict of the sink."""
+    sink = _SlowSink()
+    stage.handler.decide = lambda chunk: sink
+    extra = f"Message-ID: m\r\nSuccess-Report: yes\r\n{TEXT}"
+    if whole:
+        assert codes(stage.send("aaaa", f"Byte-Range: 1-4/4\r\n{extra}", b"abcd")) == []
+    else:
+        assert codes(stage.send("bbbb", f"Byte-Range: 1-2/4\r\n{extra}", b"ab", "+")) == [("bbbb", "200")]
+        assert codes(stage.send("aaaa", f"Byte-Range: 3-4/4\r\n{extra}", b"cd")) == []
+    if isinstance(verdict, Exception):
+        sink.verdict.errback(verdict)
+    else:
+        sink.verdict.callback(verdict)
+    told = codes(stage.peer.say(b""))
+    assert told[0] == ("aaaa", expected)
+    assert [code for _, code in told[1:]] == (["REPORT"] if expected == "200" else [])
+    assert sink.octets == 4
+
+
+def test_the_session_ends_before_the_verdict(stage: Any) -> None:
+    sink = _SlowSink()
+    stage.handler.decide = lambda chunk: sink
+    stage.send("aaaa", f"Byte-Range: 1-4/4\r\nSuccess-Report: yes\r\n{TEXT}", b"abcd")
+    stage.session.close()
+    sink.verdict.callback(None)
+    assert codes(stage.peer.say(b"")) == []
+
+
+def test_a_message_that_is_not_wanted_any_more(stage: Any) -> None:
+    """RFC 4975 10.5: 413 to its next chunk, and to those that follow; another message passes."""
+    extra = f"Message-ID: m\r\n{TEXT}"
+    assert not stage.session.refuse_message("m", Refusal(413))
+    stage.send("aaaa", f"Byte-Range: 1-2/9\r\n{extra}", b"ab", "+")
+    assert stage.session.refuse_message("m", Refusal(413))
+    assert codes(stage.send("bbbb", f"Byte-Range: 3-4/9\r\n{extra}", b"cd", "+")) == [("bbbb", "413")]
+    assert codes(stage.send("cccc", TEXT, b"Hi")) == [("cccc", "200")]
+    assert codes(stage.send("dddd", f"Byte-Range: 5-5/9\r\n{extra}", b"", "#")) == [("dddd", "413")]
+
+
+def test_a_chunk_that_is_not_wanted_any_more(stage: Any) -> None:
+    """RFC 4975 7.2: the answer to a long chunk may come before its end."""
+    sink = _SlowSink()
+    stage.handler.decide = lambda chunk: sink
+    head = f"MSRP long SEND\r\nTo-Path: {stage.to_path}\r\nFrom-Path: {stage.from_path}\r\nMessage-ID: m\r\n"
+    head += f"Byte-Range: 1-*/200000\r\n{TEXT}\r\n\r\n"
+    early = stage.peer.say(head.encode() + bytes(100_000))
+    assert codes(early) == []
+    assert sink.octets > 0
+    assert stage.session.refuse_message("m", Refusal(413))
+    assert codes(stage.peer.say(b"")) == [("long", "413")]
+    assert codes(stage.peer.say(bytes(100_000) + b"\r\n-------long#\r\n")) == []
+    stage.handler.decide = lambda chunk: None
+    assert codes(stage.send("next", TEXT, b"Hi")) == [("next", "200")]

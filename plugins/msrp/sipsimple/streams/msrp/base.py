@@ -75,15 +75,16 @@ def _request_methods(cls: type) -> tuple[tuple[str, str], ...]:
 class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: ignore[misc]  # no new_from_sdp
     """The base of streams over MSRP. It has every method of IMediaStream but `new_from_sdp`.
 
-    A subclass gives the class attributes `type`, `priority`, `media_type`, `accept_types`, `accept_wrapped_types`
-    and `use_msrp_session`, and overrides what it needs of
+    A subclass gives the class attributes `type`, `priority`, `media_type`, `accept_types`, `accept_wrapped_types`,
+    `use_msrp_session` and `shares_connection` (whether other streams may use its connection), and overrides what it needs of
 
     - the methods of msrplib.handler.SessionHandler (`message_received(session, message)`, …), which are called with
       whole messages if `use_msrp_session` is true;
     - `_handle_XXX(chunk)`, called with each request whose MSRP method is XXX (`_handle_SEND`); a method other than
       SEND and REPORT has to be answered with `self.msrp_session.respond(chunk, code)`;
     - `_NH_<name of a notification>(notification)`, called for the notifications that the stream itself posts;
-    - `_local_attributes(for_offer)`: more attributes for the media line.
+    - `_local_attributes(for_offer)`: more attributes for the media line;
+    - `_get_ready()`: what takes time before the stream can be described.
 
     What is received may come before MediaStreamDidStart was posted.
 
@@ -103,6 +104,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
     accept_types: ClassVar[list[str] | None] = None
     accept_wrapped_types: ClassVar[list[str] | None] = None
     use_msrp_session: ClassVar[bool] = True
+    shares_connection: ClassVar[bool] = True
 
     hold_supported = False
     on_hold_by_local = False
@@ -124,6 +126,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         self._secure = False
         self._is_offerer = True
         self._deactivated = False
+        self._preparation: Deferred[Any] | None = None
         self._expected: Deferred[Any] | None = None
         self._connection: Deferred[Any] | None = None
         self._timer: Any = None
@@ -154,7 +157,30 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         except MSRPTransportError as error:
             self._fail("initialize", as_failure(error), str(error))
             return
-        self._post("MediaStreamDidInitialize")
+        preparation = self._get_ready()
+        if preparation is None:
+            self._post("MediaStreamDidInitialize")
+        else:
+            self._preparation = preparation
+            preparation.addCallbacks(self._is_ready, self._not_ready)
+
+    def _get_ready(self) -> Deferred[Any] | None:
+        """For a subclass: what has to be there before the stream can be described.
+
+        MediaStreamDidInitialize waits until it fires; if it fails, so does the stream; if the stream ends first, it
+        is cancelled.
+        """
+        return None
+
+    def _is_ready(self, _: object) -> None:
+        self._preparation = None
+        if self._state not in OVER:
+            self._post("MediaStreamDidInitialize")
+
+    def _not_ready(self, failure: Failure) -> None:
+        self._preparation = None
+        if self._state not in OVER:
+            self._fail("initialize", failure, failure.getErrorMessage())
 
     def get_local_media(self, for_offer: bool, remote_sdp: Any = None, stream_index: int = 0) -> Any:
         if self._state in OVER or self._port is None:
@@ -288,7 +314,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         if we_connect(self._is_offerer, setup):
             self._stop_expecting()
             try:
-                self._connection = self._transport.connect(session, START_TIMEOUT)
+                self._connection = self._transport.connect(session, START_TIMEOUT, self.shares_connection)
             except (MSRPTransportError, MSRPError) as error:
                 self._fail("start", as_failure(error), str(error))
                 return
@@ -376,6 +402,9 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
     def _close(self) -> None:
         """Give back all that the stream holds. What it has written still leaves."""
         self._cancel_timer()
+        preparation, self._preparation = self._preparation, None
+        if preparation is not None:
+            preparation.cancel()
         self._forget_session()
         self._release_port()
         self._closed()

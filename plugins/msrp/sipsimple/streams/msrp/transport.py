@@ -153,14 +153,15 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
                 raise MSRPTransportError(f"no MSRP port could be opened: {error}") from error
         return port
 
-    def connect(self, session: MSRPSession, timeout: float) -> Deferred[MSRPSession]:
-        """Connect to the first hop of a session's remote path, within `timeout` seconds."""
+    def connect(self, session: MSRPSession, timeout: float, share: bool = True) -> Deferred[MSRPSession]:
+        """Connect to the first hop of a session's remote path, within `timeout` seconds, over a connection that other
+        sessions may share."""
         secure, by_fingerprint = session.next_hop.secure, session.remote_fingerprint is not None
         connector = self._connectors.get((secure, by_fingerprint))
         if connector is None:
             connector = self._new_connector(secure, by_fingerprint)
             self._connectors[secure, by_fingerprint] = connector
-        return connector.connect(session, timeout)
+        return connector.connect(session, timeout, share=share)
 
     def _new_connector(self, secure: bool, by_fingerprint: bool) -> MSRPConnector:
         tls = self.tls_identity.for_connecting(by_fingerprint) if secure else None
