@@ -1,0 +1,24 @@
+"""The plugin of the distribution sipsimple-filetransfer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sipsimple.plugins import hookimpl
+
+sipsimple_plugin_api = 1
+
+
+@hookimpl
+def sipsimple_media_streams() -> Iterable[type[Any]]:
+    from sipsimple.streams.filetransfer.stream import FileTransferStream
+
+    return (FileTransferStream,)
+
+
+@hookimpl
+def sipsimple_settings() -> Iterable[Any]:
+    from sipsimple.streams.filetransfer.settings import EXTENSIONS
+
+    return EXTENSIONS
