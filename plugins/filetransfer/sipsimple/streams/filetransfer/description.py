@@ -47,10 +47,10 @@ class FileRange:
         return cls(start, stop)
 
     def fits(self, size: int | None) -> bool:
-        """Whether a file of that size has these octets, up to its end."""
+        """Whether a file of that size has these octets."""
         if size is None:
             return self.stop is None
-        return self.start <= size + 1 and self.stop in (None, size)
+        return self.start <= size + 1 and (self.stop is None or self.stop <= size)
 
     def __str__(self) -> str:
         return f"{self.start}-{'*' if self.stop is None else self.stop}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from sipsimple.configuration import Setting, SettingsGroup, SettingsObjectExtension
 from sipsimple.configuration.datatypes import Path
+from sipsimple.configuration.settings import SIPSimpleSettings
 
-__all__ = ["EXTENSIONS", "downloads_folder"]
+__all__ = ["EXTENSIONS", "received_files_folder"]
 
 
 class FileTransferSettings(SettingsGroup):
@@ -26,8 +30,10 @@ class SIPSimpleSettingsExtension(SettingsObjectExtension):
 EXTENSIONS = (("SIPSimpleSettings", SIPSimpleSettingsExtension),)
 
 
-def downloads_folder() -> str:
-    """The user's folder for downloads, as the system knows it."""
+def received_files_folder() -> str:
+    """Where received files go when nobody says otherwise: the setting, or else the system's folder for downloads."""
     import platformdirs
 
-    return platformdirs.user_downloads_dir()
+    group: Any = getattr(SIPSimpleSettings(), "file_transfer", None)  # None where no plugin was loaded
+    directory = None if group is None else group.directory
+    return os.fspath(directory) if directory is not None else platformdirs.user_downloads_dir()

@@ -23,7 +23,6 @@ from msrplib.outgoing import OutgoingMessage
 from msrplib.protocol import ByteRange, MSRPData
 from msrplib.reassembly import RangeSet
 from msrplib.session import MSRPSession
-from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.realm import current_realm
 from sipsimple.streams.filetransfer import notifications as _notifications  # noqa: F401
 from sipsimple.streams.filetransfer.description import FileDates, FileDescription, FileRange, new_transfer_id
@@ -31,7 +30,7 @@ from sipsimple.streams.filetransfer.names import safe_name
 from sipsimple.streams.filetransfer.partfile import PartFile, TransferError
 from sipsimple.streams.filetransfer.reading import FileHasher, FileReader
 from sipsimple.streams.filetransfer.selector import DEFAULT_TYPE, FileSelector, format_hash
-from sipsimple.streams.filetransfer.settings import downloads_folder
+from sipsimple.streams.filetransfer.settings import received_files_folder
 from sipsimple.streams.filetransfer.writing import FileSink
 from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
 from sipsimple.streams.msrp.states import OVER, StreamState
@@ -50,6 +49,9 @@ LONGEST_PAUSE = 3600.0
 """Seconds that either side may pause a transfer before the other gives it up."""
 REPORT_INTERVAL = 0.25
 """Seconds between the reports of what is on the disk, so that they cost nothing."""
+CHUNK_SIZE = 256 * 1024
+CHUNK_INTERVAL = 0.1
+"""FileTransferStreamGotChunk comes for so many octets, or after so many seconds, whichever comes first."""
 MAX_REPORTED_RANGES = 1024
 
 _LIMITS = replace(LIMITS, report_timeout=LONGEST_PAUSE, partial_message_timeout=LONGEST_PAUSE)
@@ -119,8 +121,10 @@ class FileTransferStream(MSRPStreamBase):
         self._sink: FileSink | None = None
         self._first_chunk: MSRPData | None = None
         self._base = 0
-        self._reported = 0
+        self._reported = 0  # octets of the message that were reported to the sender
         self._reported_at = 0.0
+        self._untold: list[bytes] = []  # octets that the application has not been told of
+        self._told_at = 0.0
         self._stops: set[str] = set()  # why nothing is read from the connection
 
     @classmethod
@@ -231,7 +235,7 @@ class FileTransferStream(MSRPStreamBase):
     def _get_part_ready(self) -> Deferred[None]:
         selector = self.file_selector
         assert selector is not None
-        directory = self.directory or SIPSimpleSettings().file_transfer.directory or downloads_folder()
+        directory = self.directory or received_files_folder()
         name = None if self.file_name is None else safe_name(self.file_name)
         opening: Any = run_in_thread(PartFile.open)
         deferred: Deferred[None] = opening(Path(directory).expanduser(), name, selector, resume=self.resume)
@@ -253,8 +257,9 @@ class FileTransferStream(MSRPStreamBase):
 
     def _local_attributes(self, for_offer: bool) -> list[Any]:
         assert self.file_selector is not None
+        dates = self.file_dates if self.sends else FileDates()
         return FileDescription(
-            self.file_selector, self.transfer_id, self._range, self.file_disposition, self.file_dates
+            self.file_selector, self.transfer_id, self._range, self.file_disposition, dates
         ).attributes()
 
     def _limits(self) -> Any:
@@ -399,21 +404,27 @@ class FileTransferStream(MSRPStreamBase):
         if self._state in OVER:
             return
         self.transferred_bytes = self._part.size
-        selector = self.file_selector
-        self._post(
-            "FileTransferStreamGotChunk",
-            content=pieces[0][1] if len(pieces) == 1 else b"".join([data for _, data in pieces]),
-            content_type=(selector and selector.type) or DEFAULT_TYPE,
-            transferred_bytes=self.transferred_bytes,
-            file_size=self.file_size,
-        )
-        self._report_progress()
+        self._untold += [data for _, data in pieces]
+        now = self._seconds()
+        if now - self._told_at >= CHUNK_INTERVAL or sum([len(data) for data in self._untold]) >= CHUNK_SIZE:
+            self._tell_application(now)
+        self._report_to_sender(now)
 
-    def _report_progress(self) -> None:
+    def _tell_application(self, now: float) -> None:
+        octets, self._untold, self._told_at = b"".join(self._untold), [], now
+        if octets:
+            self._post(
+                "FileTransferStreamGotChunk",
+                content=octets,
+                content_type=(self.file_selector and self.file_selector.type) or DEFAULT_TYPE,
+                transferred_bytes=self.transferred_bytes,
+                file_size=self.file_size,
+            )
+
+    def _report_to_sender(self, now: float) -> None:
         """RFC 4975 7.1.2: a success report may name a part of the message. The last one comes by itself."""
-        session, chunk, transport = self.msrp_session, self._first_chunk, self._transport
-        assert session is not None and chunk is not None and transport is not None
-        now = transport.reactor.seconds()
+        session, chunk = self.msrp_session, self._first_chunk
+        assert session is not None and chunk is not None
         done = self.transferred_bytes - self._base
         if chunk.success_report != "yes" or now - self._reported_at < REPORT_INTERVAL or done <= self._reported:
             return
@@ -427,6 +438,7 @@ class FileTransferStream(MSRPStreamBase):
         if self._state in OVER:
             return
         self.transferred_bytes = self.file_size or 0
+        self._tell_application(self._seconds())
         self._finish()
 
     def writing_failed(self, failure: Failure) -> None:
@@ -473,6 +485,11 @@ class FileTransferStream(MSRPStreamBase):
         part, self._part = self._part, None
         if part is not None:
             run_in_thread(part.close)(keep=True)
+
+    def _seconds(self) -> float:
+        assert self._transport is not None
+        seconds: float = self._transport.reactor.seconds()
+        return seconds
 
     def _later(self, function: Any, *arguments: Any) -> None:
         assert self._transport is not None
