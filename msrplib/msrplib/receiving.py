@@ -109,7 +109,7 @@ class Receiver:
                 session._refuse(chunk, Refusal(413))
                 return
             message = IncomingMessage(message_id, content_type, chunk.data, size, chunk, chunk)
-            refusal = hand_over_message(session, message)
+            verdict: _Verdict = hand_over_message(session, message)
         else:
             message = IncomingMessage(message_id, content_type, b"", size, chunk, chunk)
             try:
@@ -118,8 +118,8 @@ class Receiver:
             except Exception as error:
                 session._refuse(chunk, self._sink_failed(decision, error))
                 return
-            refusal = self._finish_sink(decision, message)
-        self._conclude(refusal, chunk, message, chunk.headers.get("Success-Report") == "yes")
+            verdict = self._finish_sink(decision, message)
+        self._conclude(verdict, chunk, message, chunk.headers.get("Success-Report") == "yes")
 
     # A chunk that comes in pieces
 
@@ -251,11 +251,12 @@ class Receiver:
         message = IncomingMessage(
             partial.message_id, first.headers.get("Content-Type"), assembler.take(), size, first, chunk
         )
+        verdict: _Verdict
         if assembler.sink is not None:
-            refusal = self._finish_sink(assembler.sink, message)
+            verdict = self._finish_sink(assembler.sink, message)
         else:
-            refusal = hand_over_message(session, message)
-        self._conclude(refusal, chunk, message, "yes" in (first.success_report, chunk.success_report))
+            verdict = hand_over_message(session, message)
+        self._conclude(verdict, chunk, message, "yes" in (first.success_report, chunk.success_report))
 
     def _conclude(self, verdict: _Verdict, chunk: MSRPData, message: IncomingMessage, reports: bool) -> None:
         """The message is whole: answer its last chunk, and report it if that is wanted."""

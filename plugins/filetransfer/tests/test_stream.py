@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sipsimple.streams.filetransfer.testing import Transfer, edited
 
 from msrplib.protocol import MSRPData
 from sipsimple.streams.filetransfer import FileRange, FileSelector, FileTransferStream
 from sipsimple.streams.filetransfer.partfile import PartFile
 from sipsimple.streams.filetransfer.selector import format_hash
+from sipsimple.streams.filetransfer.testing import Transfer, edited
 from sipsimple.streams.msrp import FileTransferStream as SameStream
 
 BIG = os.urandom(3_000_000)
@@ -169,9 +169,10 @@ def test_from_a_pipe(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with open(writing, "wb") as file:
         file.write(b"from a pipe")
-    transfer = Transfer(tmp_path, selector=FileSelector("out.txt", "text/plain", fd=open(reading, "rb")))
-    transfer.begin()
-    assert transfer.finish().read_bytes() == b"from a pipe"
+    with open(reading, "rb") as source:
+        transfer = Transfer(tmp_path, selector=FileSelector("out.txt", "text/plain", fd=source))
+        transfer.begin()
+        assert transfer.finish().read_bytes() == b"from a pipe"
 
 
 def test_one_stream_class() -> None:
@@ -347,7 +348,7 @@ def test_wrong_hash(tmp_path: Path, wrong: str) -> None:
     assert "hash" in transfer.reason(transfer.bob)
     assert "413" in transfer.reason(transfer.alice)
     failed = transfer.alice.wait("FileTransferStreamDidNotDeliverChunk")
-    assert failed.code == 413 and failed.message_id == failed.chunk.message_id or failed.chunk is not None
+    assert (failed.code == 413 and failed.message_id == failed.chunk.message_id) or failed.chunk is not None
     assert transfer.alice.all("FileTransferStreamDidFinish") == transfer.bob.all("FileTransferStreamDidFinish") == []
     transfer.network.advance(10)
     assert transfer.files() == []
@@ -584,7 +585,9 @@ def test_false_reports(tmp_path: Path, report: str) -> None:
     text = (
         f"MSRP abcd1234 REPORT\r\nTo-Path: {alice.stream.msrp_session.local_uri}\r\n"
         f"From-Path: {session.local_uri}\r\nMessage-ID: {alice.stream._outgoing.message_id}\r\n"
-        f"{report}\r\n" if report else ""
+        f"{report}\r\n"
+        if report
+        else ""
     )
     if text:
         bob.run(session._connection.write, (text + "-------abcd1234$\r\n").encode())

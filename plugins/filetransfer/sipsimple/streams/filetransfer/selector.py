@@ -80,7 +80,7 @@ class FileSelector:
         except BaseException:
             os.close(descriptor)
             raise
-        selector.fd = open(descriptor, "rb", buffering=0)
+        selector.fd = open(descriptor, "rb", buffering=0)  # noqa: SIM115  (the stream closes it)
         return selector
 
     @classmethod

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from msrplib.errors import MSRPError
 from msrplib.handler import MessageSink, Refusal
@@ -38,7 +41,6 @@ from sipsimple.streams.msrp.transport import LIMITS
 from sipsimple.threading import call_in_sipsimple_thread, run_in_thread
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
 __all__ = ["FileTransferStream"]
@@ -93,6 +95,7 @@ class FileTransferStream(MSRPStreamBase):
     accept_types: ClassVar[list[str]] = ["*"]
     accept_wrapped_types: ClassVar[list[str]] = ["*"]
     use_msrp_session = True
+    offers_itself = False  # not without a file
     shares_connection = False  # a pause stops the reading from the connection, for all that use it
 
     def __init__(self, account: Any, file_selector: FileSelector | None = None) -> None:
@@ -186,14 +189,15 @@ class FileTransferStream(MSRPStreamBase):
 
     def _cancel(self) -> None:
         if not self.is_finished:
+            if self._first_chunk is not None and self.msrp_session is not None:
+                # RFC 5547 8.4: the receiver refuses the rest
+                self.msrp_session.refuse_message(self._first_chunk.message_id or "", Refusal(413, "Cancelled"))
             context = "sending" if self.sends else "reading"
             self._fail(context, None, "the local party gave the transfer up")
 
     # Before it is described
 
     def _get_ready(self) -> Deferred[None]:
-        from twisted.internet.defer import maybeDeferred
-
         return maybeDeferred(self._get_file_ready if self.sends else self._get_part_ready)
 
     def _get_file_ready(self) -> Deferred[None] | None:
@@ -238,8 +242,12 @@ class FileTransferStream(MSRPStreamBase):
         directory = self.directory or received_files_folder()
         name = None if self.file_name is None else safe_name(self.file_name)
         opening: Any = run_in_thread(PartFile.open)
-        deferred: Deferred[None] = opening(Path(directory).expanduser(), name, selector, resume=self.resume)
-        return deferred.addCallback(self._part_opened)
+        # The part that is being opened has to be closed if the stream ends first, so this is not what is cancelled.
+        ready: Deferred[None] = Deferred()
+        opening(Path(directory).expanduser(), name, selector, resume=self.resume).addCallback(
+            self._part_opened
+        ).addCallbacks(ready.callback, ready.errback)
+        return ready
 
     def _part_opened(self, part: PartFile) -> None:
         self._part = part
@@ -442,6 +450,8 @@ class FileTransferStream(MSRPStreamBase):
         self._finish()
 
     def writing_failed(self, failure: Failure) -> None:
+        if self._first_chunk is not None and self.msrp_session is not None:
+            self.msrp_session.refuse_message(self._first_chunk.message_id or "", Refusal(413, "It can't be stored"))
         self._fail("reading", failure, failure.getErrorMessage())
 
     def sending_stopped(self, reason: str) -> None:
@@ -504,8 +514,6 @@ def replaced(selector: FileSelector, **fields: Any) -> FileSelector:
 
 def dates_of(file: Any, known: FileDates) -> FileDates:
     """What the file system says of an open file."""
-    import os
-
     try:
         changed = os.fstat(file.fileno()).st_mtime
         return replace(known, modification=datetime.fromtimestamp(changed, UTC))

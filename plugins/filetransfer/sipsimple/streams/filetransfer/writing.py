@@ -120,11 +120,10 @@ class FileSink:
             self._finish(self._size).addCallbacks(self._finished, self._failed)
 
     def _take_batch(self) -> list[tuple[int, bytes]]:
-        size = 0
-        for count, (_, data) in enumerate(self._queue, 1):
-            size += len(data)
-            if size >= MAX_BATCH:
-                break
+        size = count = 0
+        while count < len(self._queue) and size < MAX_BATCH:
+            size += len(self._queue[count][1])
+            count += 1
         batch, self._queue = self._queue[:count], self._queue[count:]
         return batch
 

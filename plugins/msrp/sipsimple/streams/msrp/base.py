@@ -76,7 +76,8 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
     """The base of streams over MSRP. It has every method of IMediaStream but `new_from_sdp`.
 
     A subclass gives the class attributes `type`, `priority`, `media_type`, `accept_types`, `accept_wrapped_types`,
-    `use_msrp_session` and `shares_connection` (whether other streams may use its connection), and overrides what it needs of
+    `use_msrp_session` and `shares_connection` (whether other streams may use its connection), and overrides what it
+    needs of
 
     - the methods of msrplib.handler.SessionHandler (`message_received(session, message)`, …), which are called with
       whole messages if `use_msrp_session` is true;
