@@ -56,6 +56,17 @@ def header(data: bytes) -> None:
         return
 
 
+def message_summary(data: bytes) -> None:
+    """The state of a mailbox: what was printed is the same when it is parsed again."""
+    from sipsimple.payloads.messagesummary import MessageSummary
+
+    try:
+        parsed = MessageSummary.parse(data)
+    except ValueError:
+        return
+    assert MessageSummary.parse(parsed.to_string()) == parsed
+
+
 def sdp(data: bytes) -> None:
     """Session descriptions: what was printed is printed the same again."""
     from sipsimple.core.wire import FrozenSDPSession, SIPParseError
@@ -181,6 +192,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
     "uri": (uri, ("fuzz/corpus/uri",)),
     "header": (header, ("fuzz/corpus/header",)),
     "sdp": (sdp, ("fuzz/corpus/sdp",)),
+    "message_summary": (message_summary, ("fuzz/corpus/message_summary",)),
     "digest": (digest, ("fuzz/corpus/digest",)),
     "engine": (engine, ("sipsimple_core/tests/data/rfc4475", "fuzz/corpus/sip")),
     "call": (call, ("fuzz/corpus/call",)),
