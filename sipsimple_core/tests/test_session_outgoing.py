@@ -340,7 +340,7 @@ def test_streams_are_started_while_the_ack_is_on_its_way(stage: Stage) -> None:
     assert session.state == "connected" and stage.sent(session)[-1] == "DidStart"
     assert stream.started_with is not None
     local, remote, index = stream.started_with
-    assert (local.address, remote.address, index) == ("10.0.0.1", "10.0.0.1", 0)
+    assert (local.address, remote.address, index) == ("10.0.0.1", "10.0.0.2", 0)
 
 
 def test_streams_are_initialized_before_the_invite_goes_out(stage: Stage) -> None:
