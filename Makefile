@@ -9,7 +9,7 @@ DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat plugins/f
 PROJECTS      := pyproject.toml $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 MERGED        := build/merged
 
-.PHONY: help demo test interop bench fuzz lint format packages clean
+.PHONY: help demo test interop bench fuzz lint format docs packages clean
 
 help:
 	@echo "make demo      two user agents chat, live in your terminal"
@@ -17,6 +17,7 @@ help:
 	@echo "make interop   against real peers, those that are installed"
 	@echo "make bench     speed and memory, beside a peer or a raw limit"
 	@echo "make fuzz      random input to every parser and to the stack, SECONDS=60 each"
+	@echo "make docs      the reference pages, from the code"
 	@echo "make lint      ruff and mypy --strict"
 	@echo "make packages  builds each distribution and runs its suite with nothing but what it declares"
 
@@ -59,6 +60,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
 
 packages: $(READY)
 	$(BIN)/python tests/packaging/check.py

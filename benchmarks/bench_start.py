@@ -3,12 +3,75 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from harness import Figures, measure_in_child, median, rss
 
 RUNS = 7
+PLUGINS = 20
+PAIRS = 15
+
+#: A plugin as plugins should be: its module is small, and what is heavy is imported within its hooks.
+PLUGIN = """
+from sipsimple.plugins import hookimpl
+
+sipsimple_plugin_api = 1
+
+
+@hookimpl
+def sipsimple_media_streams():
+    from asyncio import subprocess  # not imported before streams are used
+
+    return []
+
+
+@hookimpl
+def sipsimple_settings():
+    from sipsimple.configuration import Setting, SettingsGroup, SettingsObjectExtension
+
+    class Group(SettingsGroup):
+        enabled = Setting(bool, True, doc="Nothing.")
+
+    return [type("Extension", (SettingsObjectExtension,), {{"dummy{number}": Group()}}, extends="SIPSimpleSettings")]
+
+
+@hookimpl
+def sipsimple_application_services(application):
+    return []
+"""
+
+
+def install_plugins(folder: Path, count: int) -> None:
+    """Distributions as pip leaves them, with a plugin each."""
+    for number in range(count):
+        (folder / f"dummy_plugin_{number}.py").write_text(PLUGIN.format(number=number))
+        metadata = folder / f"dummy_plugin_{number}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dummy-plugin-{number}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[sipsimple]\ndummy{number} = dummy_plugin_{number}\n")
+
+
+def cost_of_plugins() -> float:
+    """Milliseconds that installed plugins add to start(): the median of pairs of runs, with and without them."""
+    with tempfile.TemporaryDirectory() as folder:
+        install_plugins(Path(folder), PLUGINS)
+        path = os.environ.get("PYTHONPATH", "")
+        differences = []
+        for _ in range(PAIRS + 1):
+            without = measure_in_child("bench_start.py", "start")
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, path]))
+            try:
+                having = measure_in_child("bench_start.py", "start")
+            finally:
+                os.environ["PYTHONPATH"] = path
+            if having["plugins"] - without["plugins"] != PLUGINS:
+                raise SystemExit("the plugins were not loaded")
+            differences.append(1000 * (having["seconds"] - without["seconds"]))
+    return median(differences[1:])  # the first run compiles them
 
 
 def import_module(name: str) -> None:
@@ -41,9 +104,12 @@ def start_application() -> None:
         raise SystemExit("the application did not start")
     seconds = time.perf_counter() - since
     memory = rss()
+    from sipsimple.plugins import PluginManager, PluginState
+
+    plugins = sum(plugin.state is PluginState.LOADED for plugin in PluginManager().plugins)
     SIPApplication().stop()
     ended.wait(20)
-    print(json.dumps({"seconds": seconds, "rss": memory}))
+    print(json.dumps({"seconds": seconds, "rss": memory, "plugins": plugins}))
 
 
 def main() -> int:
@@ -67,6 +133,7 @@ def main() -> int:
         at_most=60,
         limit=("Twisted with TLS", middle(twisted, "rss")),
     )
+    figures.add(f"{PLUGINS} installed plugins add to start()", cost_of_plugins(), "ms", at_most=10)
     figures.show()
     return 1 if figures.missed else 0
 

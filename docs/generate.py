@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -13,6 +14,7 @@ import sipsimple
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from hooks_page import hooks  # noqa: E402
 from settings_page import settings  # noqa: E402
 from state_diagrams import state_diagrams  # noqa: E402
 
@@ -57,7 +59,31 @@ def notifications() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"notifications.md": notifications, "settings.md": settings, "states.md": state_diagrams}
+def plugin_guide() -> str:
+    """The plugin guide: its template with the files of the example in place of their names."""
+    example = HERE.parent / "examples" / "third_party_stream"
+
+    def shown(match: re.Match[str]) -> str:
+        language = {"py": "python"}.get(match[1].rpartition(".")[2], "toml")
+        return f"```{language}\n{(example / match[1]).read_text(encoding='utf-8')}```"
+
+    template = (HERE / "plugin_guide.template.md").read_text(encoding="utf-8")
+    return re.sub(r"^\{\{(\S+)\}\}$", shown, template, flags=re.MULTILINE)
+
+
+PAGES = {
+    "hooks.md": hooks,
+    "notifications.md": notifications,
+    "plugin_guide.md": plugin_guide,
+    "settings.md": settings,
+    "states.md": state_diagrams,
+}
+    "hooks.md": hooks,
+    "notifications.md": notifications,
+    "plugin_guide.md": plugin_guide,
+    "settings.md": settings,
+    "states.md": state_diagrams,
+}
 
 
 def main() -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from typing import Any
 
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -38,6 +39,7 @@ class WhiteboardStream(metaclass=MediaStreamRegistrar):
         self.account = account
         self.session: Any = None
         self.strokes: list[Stroke] = []
+        self._drawn: deque[Stroke] = deque()  # and not sent yet
         self.connections: list[Connection] = []
         self.connection: Connection | None = None
         self._state = "new"  # initialized, starting, started, failed, ended
@@ -59,8 +61,9 @@ class WhiteboardStream(metaclass=MediaStreamRegistrar):
         if not for_offer:
             self._setup = ANSWERS.get(remote_sdp.media[stream_index].attributes.getfirst("setup"), "active")
         attributes = [SDPAttribute("setup", self._setup), SDPAttribute("key", self._key)]
-        port = self._port.getHost().port
-        return SDPMediaStream("application", port, "TCP", formats=["whiteboard"], attributes=attributes)
+        return SDPMediaStream(
+            "application", self._port.getHost().port, "TCP", formats=["whiteboard"], attributes=attributes
+        )
 
     # The life of the stream, as a session leads it
 
@@ -122,7 +125,7 @@ class WhiteboardStream(metaclass=MediaStreamRegistrar):
         return self.connection is None and self._state in ("initialized", "starting")
 
     def connected(self, connection: Connection) -> None:
-        if not self.wants(connection):
+        if not self.wants(connection):  # ended meanwhile
             connection.close()
             return
         self.connection = connection
@@ -135,8 +138,7 @@ class WhiteboardStream(metaclass=MediaStreamRegistrar):
         self._stop_timer()
         self._state = "started"
         self._post("MediaStreamDidStart")
-        for stroke in self.strokes:  # drawn before
-            self._send(stroke)
+        self._send_drawn()
         self.connection.resumeProducing()
 
     def line_received(self, line: bytes) -> None:
@@ -153,20 +155,19 @@ class WhiteboardStream(metaclass=MediaStreamRegistrar):
     def connection_lost(self, connection: Connection, reason: Failure) -> None:
         if connection is self.connection and self._state in ("initialized", "starting", "started"):
             self._stop_timer()
-            text = reason.getErrorMessage()
-            self._timer = self.reactor.callLater(BYE_TIMEOUT, self._lost, text, reason)
+            self._timer = self.reactor.callLater(BYE_TIMEOUT, self._lost, reason)
 
-    def _lost(self, text: str, reason: Failure) -> None:
+    def _lost(self, reason: Failure) -> None:
         if not self._expects_end:
-            self._fail("reading", text, reason)
+            self._fail("reading", reason.getErrorMessage(), reason)
 
     # Drawing
 
     def draw(self, stroke: Stroke) -> None:
         """Draw on both boards; from any thread. Raises ValueError if the board is full."""
         self._keep(stroke)
-        if self._state == "started":
-            self._realm.run(call_in_sipsimple_thread, self._send, stroke)
+        self._drawn.append(stroke)
+        self._realm.run(call_in_sipsimple_thread, self._send_drawn)
 
     def _keep(self, stroke: Stroke) -> None:
         limit = SIPSimpleSettings().whiteboard.max_strokes  # type: ignore[attr-defined]
@@ -174,9 +175,11 @@ class WhiteboardStream(metaclass=MediaStreamRegistrar):
             raise ValueError(f"there are {limit} strokes on the whiteboard")
         self.strokes.append(stroke)
 
-    def _send(self, stroke: Stroke) -> None:
-        if self._state == "started" and self.connection is not None and not self.connection.send(str(stroke)):
-            self._fail("sending", "the remote party does not read")
+    def _send_drawn(self) -> None:
+        while self._state == "started" and self._drawn:
+            assert self.connection is not None
+            if not self.connection.send(str(self._drawn.popleft())):
+                self._fail("sending", "the remote party does not read")
 
     # The end
 
@@ -188,9 +191,10 @@ class WhiteboardStream(metaclass=MediaStreamRegistrar):
 
     def _close(self) -> DeferredList:
         self._stop_timer()
-        port, self._port = self._port, None
-        closing = [connection.close() for connection in self.connections]
-        return DeferredList([*closing, *([] if port is None else [port.stopListening()])])
+        closing: list[Any] = [connection.close() for connection in self.connections]
+        if self._port is not None:
+            closing.append(maybeDeferred(self._port.stopListening))
+        return DeferredList(closing)
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -8,6 +8,7 @@ from sipsimple_whiteboard.wire import MAX_CONNECTIONS
 from twisted.internet.protocol import ClientFactory, Protocol
 
 from sipsimple.configuration.settings import SIPSimpleSettings
+from sipsimple.notification import NotificationCenter
 from sipsimple.streams import WhiteboardStream
 from sipsimple.testing.agent import UserAgent
 from sipsimple.testing.network import MemoryNetwork
@@ -130,3 +131,21 @@ def test_a_lost_connection_without_bye_is_a_failure(parties):
     alice.run(mine.connection.transport.abortConnection)
     alice.network.run_until(lambda: bob.recorder.find_all("MediaStreamDidFail"))
     assert bob.recorder.find("MediaStreamDidFail").data.context == "reading"
+
+
+def test_what_is_drawn_as_it_starts_travels_once(parties):
+    """An observer of the start may draw."""
+    alice, bob = parties
+    board = alice.run(WhiteboardStream, alice.account)
+
+    class Eager:
+        def handle_notification(self, notification):
+            notification.sender.draw(BLUE)
+
+    eager = Eager()
+    alice.run(board.draw, RED)
+    alice.run(lambda: NotificationCenter().add_observer(eager, "MediaStreamDidStart", board))
+    alice.call(bob, [board])
+    alice.network.run_until(lambda: len(bob.recorder.find_all("WhiteboardStreamGotStroke")) >= 2)
+    alice.network.advance(5)
+    assert bob.incoming[0].streams[0].strokes == [RED, BLUE]
