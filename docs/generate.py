@@ -78,12 +78,6 @@ PAGES = {
     "settings.md": settings,
     "states.md": state_diagrams,
 }
-    "hooks.md": hooks,
-    "notifications.md": notifications,
-    "plugin_guide.md": plugin_guide,
-    "settings.md": settings,
-    "states.md": state_diagrams,
-}
 
 
 def main() -> int:
