@@ -1,23 +1,32 @@
-"""`sipsimple plugins`: what is installed, and what became of it."""
+"""`sipsimple plugins`: what is installed, and what became of it; a new one."""
 
 from __future__ import annotations
 
 import click
 
-from sipsimple.cli.environment import CommandLine, json_option, pass_command_line
+from sipsimple.cli.environment import CommandLine, json_option
 from sipsimple.cli.errors import ExitCode
+from sipsimple.cli.new_plugin import new_plugin
 
 __all__ = ["plugins"]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
-@pass_command_line
-def plugins(command_line: CommandLine, as_json: bool) -> None:
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
     """List the plugins: version, state and the hooks that they implement.
 
     The exit code is 1 if one of them could not be loaded.
     """
+    if context.invoked_subcommand is None:
+        list_plugins(context.ensure_object(CommandLine), as_json)
+
+
+plugins.add_command(new_plugin)
+
+
+def list_plugins(command_line: CommandLine, as_json: bool) -> None:
     from sipsimple.plugins import PluginManager, PluginState
 
     manager = PluginManager()
