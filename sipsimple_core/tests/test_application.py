@@ -487,6 +487,24 @@ def test_broken_services_of_plugins(agent: UserAgent) -> None:
     assert set(failures) == {"one", "two", "three", "four", "five"}
 
 
+@pytest.mark.parametrize("hook", sorted(PluginManager().hook_names))
+def test_a_plugin_whose_hook_raises(agent: UserAgent, hook: str) -> None:
+    """Whichever hook it is, at whatever time: an application starts, calls and stops."""
+
+    def fail() -> Any:
+        raise LookupError("broken")
+
+    broken = SimpleNamespace(**{hook: hookimpl(fail)})
+    agent.run(lambda: PluginManager().register(broken, "broken"))
+    agent.start()
+    arguments = dict.fromkeys(agent.run(PluginManager)._caller(hook).spec.argnames)
+    agent.run(lambda: PluginManager().call(hook, **arguments))
+    agent.stop()
+    assert told(agent)[-1] == DID_END
+    failures = agent.recorder.find_all("SIPApplicationPluginDidFail")
+    assert failures and all(f"its hook {hook} raised LookupError" in found.data.reason for found in failures)
+
+
 # The table
 
 

@@ -206,6 +206,36 @@ def test_plugin_that_comes_later_is_asked_too(bare):
     assert list(bare) == [late]
 
 
+def streams_of(*classes):
+    return SimpleNamespace(sipsimple_media_streams=hookimpl(lambda: list(classes)))
+
+
+def test_two_plugins_that_claim_one_type(bare):
+    """The one that comes second is reported; its class is asked after the other, and everything else works."""
+    recorder = NotificationRecorder()
+    manager = PluginManager()
+    first, second, other = plain("First", "board", 5), plain("Second", "board", 1), plain("Other", "other")
+    manager.register(streams_of(second, other), "late")
+    manager.register(streams_of(first), "early")
+    assert list(bare) == [first, second, other]
+    assert bare.get("board") is first and bare.load_class("Second") is second
+    data = recorder.assert_one("SIPApplicationPluginDidFail").data
+    assert data.plugin == "late"
+    assert data.reason == "its stream Second has the type 'board' of First of the plugin early, which is asked first"
+
+
+def test_a_plugin_may_derive_from_the_stream_of_another(bare):
+    """A better chat is meant to come before the chat."""
+    recorder = NotificationRecorder()
+    chat = plain("Chat", "talk", 1)
+    better = type("BetterChat", (chat,), {"priority": 2})
+    manager = PluginManager()
+    manager.register(streams_of(chat), "chat")
+    manager.register(streams_of(better), "better")
+    assert bare.get("talk") is better
+    assert recorder.find_all("SIPApplicationPluginDidFail") == []
+
+
 def test_plugin_that_gives_no_streams_is_reported(bare):
     recorder = NotificationRecorder()
     good = plain("Good", "good")

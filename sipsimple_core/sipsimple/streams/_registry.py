@@ -13,7 +13,7 @@ from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sipsimple.plugins.manager import PluginManager
+    from sipsimple.plugins.manager import Plugin, PluginManager
 
 __all__ = ["MediaStreamRegistrar", "MediaStreamRegistry", "StreamNotInstalledError"]
 
@@ -148,16 +148,35 @@ class MediaStreamRegistry:
         try:
             manager.load()
             generation = manager.generation
+            claims: list[tuple[Plugin, type[Any]]] = []
             for plugin, classes in manager.call_each("sipsimple_media_streams"):
                 try:
                     for cls in classes:
                         if cls not in self._classes:
                             self.register(cls)
+                        claims.append((plugin, cls))
                 except TypeError as error:
                     manager.report(plugin, f"sipsimple_media_streams returned no stream class: {error}")
             self._asked[manager] = generation
+            self._report_rivals(claims)
         finally:
             self._asking.discard(thread)
+
+    def _report_rivals(self, claims: list[tuple[Plugin, type[Any]]]) -> None:
+        """Two plugins with streams of one type: both stay registered, but only one can be got by its type, and an
+        offer goes to the other only if the first does not want it. A class derived from the other is meant so."""
+        from sipsimple.plugins import PluginManager
+
+        for plugin, cls in claims:
+            first = self._first_of(cls.type)
+            owner = next((owner for owner, claimed in claims if claimed is first), None)
+            if owner is None or owner is plugin or issubclass(first, cls) or issubclass(cls, first):
+                continue
+            rival = f"{first.__name__} of the plugin {owner}, which is asked first"
+            PluginManager().report(plugin, f"its stream {cls.__name__} has the type {cls.type!r} of {rival}")
+
+    def _first_of(self, kind: str) -> type[Any]:
+        return next(cls for cls in sorted(self._classes, key=lambda cls: -cls.priority) if cls.type == kind)
 
 
 class MediaStreamRegistrar(type):
