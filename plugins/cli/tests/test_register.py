@@ -85,9 +85,14 @@ def test_a_port_that_is_taken(run: Any, alice: str) -> None:
         assert "could not be started" in done.output and "sipsimple doctor" in done.output
 
 
-def test_until_interrupted(run: Any, alice: str, folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_until_interrupted(run: Any, alice: str, folder: Path, number: int) -> None:
     """Ctrl-C unregisters; all was registered, so that the exit code is 0. The configuration stays free meanwhile."""
-    script = "import sys; from sipsimple.cli.main import main; sys.exit(main(['register', '--json']))"
+    script = (
+        "import signal, sys; from sipsimple.cli.main import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a process in the background ignores it
+        "sys.exit(main(['register', '--json']))"
+    )
     command = [sys.executable, "-c", script]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
@@ -97,7 +102,7 @@ def test_until_interrupted(run: Any, alice: str, folder: Path) -> None:
         while "registered" not in states:
             states.append(json.loads(process.stdout.readline())["state"])
         run("account", "set", ALICE, "display_name=Alice")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         output, errors = process.communicate(timeout=TIMEOUT)
     assert [event["state"] for event in events(output)] == ["unregistered"]
     assert process.returncode == 0 and "Traceback" not in errors, errors

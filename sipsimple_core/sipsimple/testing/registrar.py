@@ -221,7 +221,8 @@ def main() -> None:
 
     class Input(Protocol):
         def connectionLost(self, reason: object = None) -> None:
-            reactor.stop()
+            if reactor.running:
+                reactor.stop()
 
     server = SIPServer(reactor, options.ip, udp_port=options.port)
     Registrar(server.core, DigestGuard(passwords, options.realm) if passwords else None)

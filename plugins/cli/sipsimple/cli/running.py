@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ class RunningApplication:
 def running_application(storage: MemoryStorage) -> Iterator[RunningApplication]:
     """Inside, an application with this storage runs; it is stopped at the end, and has unregistered then.
 
-    Raises CommandError if it can't be started.
+    A signal to terminate ends it as Ctrl-C does, by a KeyboardInterrupt. Raises CommandError if it can't be started.
     """
     from sipsimple.application import SIPApplication
     from sipsimple.cli.environment import configuration_errors
@@ -64,18 +65,32 @@ def running_application(storage: MemoryStorage) -> Iterator[RunningApplication]:
     center = NotificationCenter()
     center.add_observer(running)
     application = SIPApplication()
-    try:
-        with configuration_errors():
-            application.start(storage)
+    with _terminating():
         try:
-            running.started.wait(START_TIMEOUT)
-            if running.ended.is_set() or not running.started.is_set():
-                hint = "sipsimple doctor looks for the cause."
-                raise CommandError(f"it could not be started: {running.error or 'no reason was given'}", hint=hint)
-            yield running
+            with configuration_errors():
+                application.start(storage)
+            try:
+                running.started.wait(START_TIMEOUT)
+                if running.ended.is_set() or not running.started.is_set():
+                    hint = "sipsimple doctor looks for the cause."
+                    raise CommandError(f"it could not be started: {running.error or 'no reason was given'}", hint=hint)
+                yield running
+            finally:
+                if application.running:
+                    application.stop()
+                running.ended.wait(STOP_TIMEOUT)
         finally:
-            if application.running:
-                application.stop()
-            running.ended.wait(STOP_TIMEOUT)
+            center.discard_observer(running)
+
+
+@contextmanager
+def _terminating() -> Iterator[None]:
+    """Inside, SIGTERM raises KeyboardInterrupt, as SIGINT does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
     finally:
-        center.discard_observer(running)
+        signal.signal(signal.SIGTERM, before)
