@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sipsimple.core.protocol.invite_events import InvalidStateError
@@ -136,6 +138,101 @@ def test_an_early_offer_is_not_answered_once_the_call_is_cancelled() -> None:
     assert "PRACK" not in lines(hostile) and lines(hostile)[1] == "CANCEL"
 
 
+def unreliable(hostile: HostileCall, *more: str, body: bytes = sdp("10.0.0.9").encode()) -> None:
+    """A 180 with a description, which is not reliable."""
+    hostile.say(180, TYPE, *more, body=body)
+
+
+def test_a_preview_is_told_once_and_is_the_answer_of_a_2xx_without_one() -> None:
+    """RFC 3261 13.2.1: the first description is the answer, wherever it was."""
+    hostile = HostileCall(True)
+    unreliable(hostile)
+    unreliable(hostile)
+    hostile.say(200, body=b"")
+    call = hostile.call
+    assert call is not None and call.states[-1] == "connected"
+    assert [update.early for update in call.updates] == [True, False]
+    assert call.usage.negotiation.active_remote == sdp("10.0.0.9")
+
+
+def test_a_preview_of_nothing_that_was_offered_is_ignored() -> None:
+    """RFC 3261 13.2.1: an offer may not stand in an unreliable response; what is no answer is no preview."""
+    hostile = HostileCall(True, offers=False)
+    unreliable(hostile)
+    assert hostile.call is not None and hostile.call.updates == []
+    hostile = HostileCall(True)
+    unreliable(hostile, body=OTHER)
+    unreliable(hostile, body=b"rubbish")
+    assert hostile.call is not None and hostile.call.updates == [] and hostile.call.states[-1] == "early"
+
+
+@pytest.mark.parametrize(
+    ("code", "lines_of_it"),
+    [(180, ["RSeq: 1"]), (180, ["Require: 100rel"]), (180, ["Require: 100rel", "RSeq: x"]), (100, ["Require: 100rel"])],
+)
+def test_what_is_not_reliable_gets_no_prack(code: int, lines_of_it: list[str]) -> None:
+    """RFC 3262 4: it takes both headers, and is no 100."""
+    hostile = HostileCall(True)
+    hostile.say(code, *lines_of_it, *(["RSeq: 1"] if code == 100 else []), body=b"")
+    assert lines(hostile) == ["INVITE"]
+
+
+def test_a_reliable_response_without_the_offer() -> None:
+    """RFC 3262 5: the offer may still come in the 2xx."""
+    hostile = HostileCall(True, offers=False)
+    call = hostile.call
+    assert call is not None
+    call.on_change = lambda change: None
+    hostile.say(183, body=b"")
+    assert lines(hostile) == ["INVITE", "PRACK"]
+    hostile.say(200)
+    assert call.usage.negotiation.remote_offer is not None and lines(hostile) == ["INVITE", "PRACK"]
+    hostile.say("accept")
+    assert lines(hostile) == ["INVITE", "PRACK", "ACK"] and call.states[-1] == "connected"
+
+
+def test_a_2xx_with_an_offer_that_crosses_the_cancel() -> None:
+    """RFC 3261 13.2.2.4: the ACK has to have an answer, also where the BYE follows it."""
+    hostile = HostileCall(True, offers=False)
+    sent: list[bytes] = []
+    send = hostile.link.send
+
+    def record(data: bytes, *hops: Any) -> None:
+        sent.append(data)
+        send(data, *hops)
+
+    hostile.link.send = record  # type: ignore[method-assign]
+    play(hostile, 180, "end", 200)
+    assert lines(hostile)[-2:] == ["ACK", "BYE"]
+    assert b"m=message 0 TCP/MSRP" in sent[-2]
+
+
+def test_a_cancel_that_nobody_heeds() -> None:
+    """RFC 3261 9.1: 64*T1 after the CANCEL the INVITE is given up."""
+    hostile = HostileCall(True)
+    call = play(hostile, 180, "end")
+    hostile.link.advance(31)
+    assert call.states[-1] == "disconnecting"
+    hostile.link.advance(2)
+    assert call.states[-1] == "disconnected"
+
+
+def test_an_invite_that_can_not_be_sent() -> None:
+    """RFC 3261 8.1.3.1: a transport error counts as 503."""
+    hostile = HostileCall(True)
+    call = hostile.call
+    assert call is not None
+
+    def fail(data: bytes, *hops: Any) -> None:
+        raise OSError("no route")
+
+    hostile.link.send = fail  # type: ignore[method-assign]
+    hostile.link.advance(1)
+    assert (call.last.code, call.last.originator) == (503, "local") and "no route" in (
+        call.last.disconnect_reason or ""
+    )
+
+
 # The callee
 
 
@@ -240,3 +337,31 @@ def test_the_call_ends_while_its_late_answer_is_told() -> None:
     call.sdp_updated = lambda update: (updated(update), call.end())  # type: ignore[method-assign]
     hostile.say("ACK")
     assert lines(hostile) == ["200 INVITE", "BYE"] and call.states[-1] == "disconnecting"
+
+
+def test_a_refusal_ends_the_repetitions_of_a_reliable_response() -> None:
+    """RFC 3262 3: after the final response nothing is repeated but that."""
+    hostile = HostileCall(False)
+    call = play(hostile, "INVITE")
+    call.on_change = lambda change: None
+    play(hostile, "progress", "refuse")
+    hostile.link.sent.clear()
+    hostile.link.advance(40)
+    assert "183 INVITE" not in lines(hostile)
+
+
+def test_a_2xx_that_can_not_be_sent() -> None:
+    """RFC 3261 13.3.1.4: a session that the caller does not know of is ended."""
+    hostile = HostileCall(False)
+    call = play(hostile, "INVITE")
+    send = hostile.link.send
+
+    def fail(data: bytes, *hops: Any) -> None:
+        if data.startswith(b"SIP/2.0 200"):
+            raise OSError("no route")
+        send(data, *hops)
+
+    hostile.link.send = fail  # type: ignore[method-assign]
+    call.respond(200)
+    hostile.link.advance(1)
+    assert "BYE" in lines(hostile) and "no route" in (call.last.disconnect_reason or "")
