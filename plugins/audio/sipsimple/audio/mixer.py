@@ -241,7 +241,8 @@ class AudioMixer:
 
     def _changed(self) -> None:
         self._plan = None
-        self._clock.add(self)
+        if self._slots.have_ports or self._link.is_busy:
+            self._clock.add(self)
 
     def _clean_up(self) -> None:
         while self._garbage:

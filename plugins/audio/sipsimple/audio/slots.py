@@ -90,6 +90,11 @@ class Slots:
         except KeyError:
             raise ValueError(f"slot {number!r} of the mixer is not in use") from None
 
+    @property
+    def have_ports(self) -> bool:
+        """Whether anything but the devices produces or consumes."""
+        return any(slot.source is not None or slot.sink is not None for slot in self if slot.number != DEVICE_SLOT)
+
     def add(self, source: AudioSource | None, sink: AudioSink | None) -> Slot:
         """A new slot. No number is used again: somebody may still want to undo the connections of the one before."""
         number = next(self._numbers)
