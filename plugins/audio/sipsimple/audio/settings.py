@@ -33,6 +33,12 @@ class TailLength(BoundedInteger):
     minimum, maximum = 0, 500
 
 
+def _recordings() -> str:
+    """In the platform's folder for the user's data; with ~ for the home folder, as it would be written."""
+    folder, home = os.path.join(user_data_dir("sipsimple"), "recordings"), os.path.expanduser("~")
+    return "~" + folder[len(home) :] if folder.startswith(home + os.sep) else folder
+
+
 class EchoCancellerSettings(SettingsGroup):
     """Keeps the remote party from hearing itself through loudspeaker and microphone."""
 
@@ -49,9 +55,7 @@ class AudioSettings(SettingsGroup):
     sample_rate = Setting(SampleRate, 16000, doc="In Hz, in which audio is mixed.")
     muted: RuntimeSetting[bool] = RuntimeSetting(bool, False, doc="The microphone is silent.")
     silent = Setting(bool, False, doc="Alerts are not heard.")
-    recordings_directory = Setting(
-        Path, os.path.join(user_data_dir("sipsimple"), "recordings"), doc="The folder for recordings."
-    )
+    recordings_directory = Setting(Path, _recordings(), doc="The folder for recordings.")
     echo_canceller = EchoCancellerSettings()
 
 
