@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from distributions import ROOT, Distribution, listed, meta_package, third_party
+from distributions import Distribution, listed, meta_package, third_party
 from environment import RUNNER, Environment, interpreter, run
 from third_party import check_sessions
 
@@ -141,14 +141,14 @@ def main() -> int:
         wheels = {each.name: wheel for each, wheel in zip(built, made, strict=True)}
         print(f"{len(wheels)} sdists and wheels in {time.monotonic() - began:.0f} s", flush=True)
         checks: list[Callable[[], None]] = [lambda each=each: check_alone(each, work, wheels) for each in wanted]
-        if not sys.argv[1:]:
-            checks += [lambda version=version: check_python(version, work, wheels) for version in OTHER_PYTHONS]
-            checks += [lambda: check_extras(meta, work, wheels), lambda: check_sessions(work, wheels)]
+        if not sys.argv[1:]:  # the longest first
+            pythons = [lambda version=version: check_python(version, work, wheels) for version in OTHER_PYTHONS]
+            others = [lambda: check_sessions(work, wheels), lambda: check_extras(meta, work, wheels)]
+            checks = [*pythons, *checks, *others]
         in_parallel(lambda check: check(), checks)
     print(f"packaging: {time.monotonic() - began:.0f} s in all")
     return 0
 
 
 if __name__ == "__main__":
-    assert ROOT.is_dir()
     sys.exit(main())

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from threading import RLock
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -78,6 +79,17 @@ class PluginError(Exception):
     """Why a plugin can't be used."""
 
 
+class HookCallers(pluggy.PluginManager):
+    """pluggy's manager, which looks at each name of a plugin with `inspect`: for modules there is a quicker way."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if not isinstance(plugin, ModuleType):
+            return super().parse_hookimpl_opts(plugin, name)
+        function = vars(plugin).get(name)
+        options = vars(function).get(f"{self.project_name}_impl") if isinstance(function, FunctionType) else None
+        return options if isinstance(options, dict) else None
+
+
 class HookRelay:
     """Calls hooks by attribute: `manager.hook.sipsimple_media_streams()`; see `PluginManager.call`."""
 
@@ -96,7 +108,7 @@ class PluginManager(metaclass=Singleton):
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._pluggy = pluggy.PluginManager("sipsimple")
+        self._pluggy = HookCallers("sipsimple")
         self._pluggy.add_hookspecs(hookspecs)
         self._plugins: list[Plugin] = []
         self._found = False
