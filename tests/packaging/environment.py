@@ -27,7 +27,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 class Environment:
     """A virtual environment at `home`, made by the interpreter `base`.
 
-    :param wheels: distributions by name, each a wheel: none of them comes from anywhere else
+    :param wheels: wheels by the names of their distributions: of those it takes these versions
     """
 
     def __init__(self, home: Path, wheels: dict[str, Path], base: str | Path = sys.executable) -> None:
@@ -35,12 +35,14 @@ class Environment:
         self.python = home / "bin" / "python"
         run(base, "-m", "venv", "--without-pip", home)
         self._constraints = home / "constraints.txt"
-        lines = [f"{name} @ {wheel.as_uri()}\n" for name, wheel in wheels.items()]
+        # Not by URL, as pip does not apply such constraints to requirements with extras.
+        lines = [f"{name} == {wheel.name.split('-')[1]}\n" for name, wheel in wheels.items()]
         self._constraints.write_text("".join(lines), encoding="utf-8")
+        self._links = [f"--find-links={folder}" for folder in sorted({wheel.parent for wheel in wheels.values()})]
 
     def install(self, *requirements: str) -> None:
         """Install, and check that what is installed fits together."""
-        self._pip("install", "--quiet", "--constraint", self._constraints, *requirements)
+        self._pip("install", "--quiet", *self._links, "--constraint", self._constraints, *requirements)
         self._pip("check")
 
     def installed(self) -> set[str]:
