@@ -19,6 +19,8 @@ TIMEOUT = 20
 
 #: The program of each peer, and what installs it.
 PEERS = {
+    "pulseaudio": "apt-get install --no-install-recommends pulseaudio",
+    "pactl": "apt-get install --no-install-recommends pulseaudio-utils",
     "sipp": "apt-get install --no-install-recommends sip-tester",
     "kamailio": "apt-get install --no-install-recommends kamailio kamailio-tls-modules kamailio-presence-modules "
     "kamailio-outbound-modules kamailio-websocket-modules",
