@@ -23,6 +23,7 @@ from sipsimple.core.wire.validation import refuse_content
 if TYPE_CHECKING:
     from sipsimple.core.protocol.invite_leg import Leg
     from sipsimple.core.protocol.invite_usage import HeaderList, InviteUsage
+    from sipsimple.core.protocol.timers import Timer
     from sipsimple.core.protocol.transaction_layer import ServerTransaction
     from sipsimple.core.wire.message import SIPRequest
     from sipsimple.core.wire.sdp import BaseSDPSession
@@ -47,7 +48,7 @@ class _Quick:
 class ReceivedProposals:
     """See the module. It owns the re-INVITEs of the remote party."""
 
-    __slots__ = ("_answered", "_call", "_invite", "_quick")
+    __slots__ = ("_answered", "_call", "_invite", "_quick", "_quick_limit")
 
     def __init__(self, call: InviteUsage) -> None:
         self._call = call
@@ -55,6 +56,7 @@ class ReceivedProposals:
         #: Status and phrase of our 2xx to the re-INVITE that waits for its ACK.
         self._answered: tuple[int, str] | None = None
         self._quick: _Quick | None = None
+        self._quick_limit: Timer | None = None
 
     @property
     def waits(self) -> bool:
@@ -114,7 +116,7 @@ class ReceivedProposals:
             return
         leg.dialog.refresh_target(request, request.method)
         self._quick = _Quick(leg, request, transaction)
-        call.propose_limit(UPDATE_TIMEOUT, self._too_slow, now)
+        self._quick_limit = call.core.timers.schedule(now + UPDATE_TIMEOUT, self._too_slow)
         call.propose(ProposalEvent.RECEIVE, "remote", request.method, message=request)
 
     def _refuse_glare(self, request: SIPRequest, transaction: ServerTransaction, now: float) -> bool:
@@ -152,8 +154,7 @@ class ReceivedProposals:
         body = None
         if code < 300 and sdp is not None:
             body = negotiation.send_answer(sdp)
-        self._quick = None
-        call.stop_propose_limit()
+        self._stop_waiting()
         if negotiation.remote_offer is not None:
             negotiation.rollback()
         response = call.response(quick.request, code, reason, headers, body, now)
@@ -162,6 +163,13 @@ class ReceivedProposals:
         if body is not None and not call.is_over:
             call.agreed(negotiation)
         call.settled(now)
+
+    def _stop_waiting(self) -> None:
+        """The UPDATE or PRACK has its answer."""
+        self._quick = None
+        if self._quick_limit is not None:
+            self._quick_limit.cancel()
+            self._quick_limit = None
 
     def _respond_to_invite(
         self, invite: IncomingInvite, code: int, reason: str | None, sdp: BaseSDPSession | None, headers: HeaderList,
@@ -219,9 +227,9 @@ class ReceivedProposals:
 
     def refuse_open(self, code: int, now: float) -> None:
         """RFC 3261 15.1.2: what still waits for an answer gets this one, as the call is over."""
-        quick, self._quick = self._quick, None
+        quick = self._quick
         if quick is not None:
-            self._call.stop_propose_limit()
+            self._stop_waiting()
             quick.transaction.respond(self._call.response(quick.request, code, now=now), now)
         invite = self._invite
         if invite is not None and invite.final_code is None:
