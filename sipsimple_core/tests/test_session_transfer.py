@@ -205,6 +205,98 @@ def test_the_session_ends_while_it_is_transferred(network: MemoryNetwork, agents
         assert agent.recorder.find_all("SIPEngineGotException") == []
 
 
+@pytest.mark.parametrize("who", ["transferor", "transferee"])
+def test_the_outcome_is_told_after_the_session_too(
+    network: MemoryNetwork, agents: tuple[UserAgent, ...], who: str
+) -> None:
+    """SES-101, SES-102: many hang up as soon as the transfer is agreed to; both are told what came of it, once."""
+    alice, bob, carol = agents
+    carol.answer_with(ring=True, delay=5)
+    Agreeing(bob)
+    mine, theirs = connected(alice, bob)
+    alice.run(mine.transfer, carol.uri)
+    network.run_until(lambda: carol.incoming)
+    if who == "transferor":
+        alice.run(mine.end)
+    else:
+        bob.run(theirs.end)
+    network.run_until(lambda: over(mine, theirs))
+    assert "DidEnd" not in transfers(bob, theirs)
+    network.run_until(lambda: transfers(alice, mine)[-1] == transfers(bob, theirs)[-1] == "DidEnd")
+    assert transfers(alice, mine).count("DidEnd") == transfers(bob, theirs).count("DidEnd") == 1
+    assert mine.transfer_handler is theirs.transfer_handler is Null
+
+
+def test_a_session_that_ends_before_the_transfer_is_answered(
+    network: MemoryNetwork, agents: tuple[UserAgent, ...]
+) -> None:
+    """SES-102: nobody can agree to it any more, and both are told so."""
+    alice, bob, carol = agents
+    mine, theirs = connected(alice, bob)
+    observers = [agent.run(lambda: NotificationCenter().observer_count()) for agent in (alice, bob)]
+    alice.run(mine.transfer, carol.uri)
+    network.run_until(lambda: transfers(bob, theirs) == ["NewIncoming"])
+    bob.run(theirs.end)
+    network.run_until(lambda: over(mine, theirs))
+    network.run_until(lambda: transfers(alice, mine)[-1] == transfers(bob, theirs)[-1] == ("DidFail", 487))
+    with pytest.raises(IllegalStateError):
+        bob.run(theirs.accept_transfer)
+    network.advance(300)
+    for agent, before in zip((alice, bob), observers, strict=True):
+        assert agent.run(lambda: NotificationCenter().observer_count()) < before
+
+
+def test_the_session_ends_while_the_target_is_looked_up(
+    network: MemoryNetwork, agents: tuple[UserAgent, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SES-057: the new session has streams of the kinds that this one had when the transfer was agreed to."""
+    from sipsimple.result import Result
+    from sipsimple.session import transfer
+
+    alice, bob, carol = agents
+    found = bob.run(Result)
+    monkeypatch.setattr(transfer, "lookup_routes", lambda account, uri: found)
+    Agreeing(bob)
+    mine, theirs = connected(alice, bob)
+    alice.run(mine.transfer, carol.uri)
+    network.run_until(lambda: "NewOutgoing" in transfers(bob, theirs))
+    alice.run(mine.end)
+    network.run_until(lambda: over(mine, theirs))
+    bob.run(found.succeed, [carol.route()])
+    network.run_until(lambda: new_session(bob).state == "connected")
+    assert [type(stream) for stream in new_session(bob).streams] == [NetworkStream]
+    network.run_until(lambda: transfers(bob, theirs)[-1] == "DidEnd")
+
+
+def test_both_transfer_at_once(network: MemoryNetwork, agents: tuple[UserAgent, ...]) -> None:
+    """SES-102: one transfer at a time, whoever asks for it; of two that meet neither is made (491)."""
+    alice, bob, carol = agents
+    Agreeing(alice)
+    Agreeing(bob)
+    mine, theirs = connected(alice, bob)
+    alice.run(mine.transfer, carol.uri)
+    bob.run(theirs.transfer, carol.uri)
+    network.run_until(lambda: transfers(alice, mine)[-1:] == transfers(bob, theirs)[-1:] == [("DidFail", 491)])
+    assert "NewIncoming" not in transfers(alice, mine) + transfers(bob, theirs)
+    assert (mine.state, theirs.state) == ("connected", "connected") and carol.incoming == []
+    alice.run(mine.transfer, carol.uri)
+    network.run_until(lambda: over(mine, theirs))
+
+
+def test_transfer_while_the_remote_party_transfers(network: MemoryNetwork, agents: tuple[UserAgent, ...]) -> None:
+    """SES-056: what is under way may be theirs."""
+    alice, bob, carol = agents
+    mine, theirs = connected(alice, bob)
+    alice.run(mine.transfer, carol.uri)
+    network.run_until(lambda: transfers(bob, theirs) == ["NewIncoming"])
+    with pytest.raises(IllegalStateError, match="under way"):
+        bob.run(theirs.transfer, carol.uri)
+    bob.run(theirs.reject_transfer)
+    network.run_until(lambda: transfers(alice, mine)[-1] == ("DidFail", 486))
+    bob.run(theirs.transfer, carol.uri)
+    network.run_until(lambda: transfers(alice, mine)[-1] == "NewIncoming")
+
+
 def test_wrong_calls(network: MemoryNetwork, agents: tuple[UserAgent, ...]) -> None:
     """SES-056, SES-057, SES-058: what is wrong is raised at once."""
     alice, bob, carol = agents

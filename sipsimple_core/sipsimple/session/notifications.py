@@ -158,7 +158,10 @@ declare_notification(
 )
 
 declare_notification(
-    "SIPSessionTransferDidEnd", "Session", "A transfer has succeeded: the new call stands. Who asked for it hangs up."
+    "SIPSessionTransferDidEnd",
+    "Session",
+    "A transfer has succeeded: the new call stands. Who asked for it hangs up. Where the session has ended before, "
+    "this or SIPSessionTransferDidFail comes after its end.",
 )
 
 declare_notification(
