@@ -15,6 +15,7 @@ from sipsimple.session.states import TRANSITIONS, Event, State, states_allowing
 from sipsimple.streams import MediaStreamRegistry
 from sipsimple.testing.agent import UserAgent
 from sipsimple.testing.network import MemoryNetwork
+from sipsimple.testing.packets import Verdict
 from sipsimple.testing.scripted import ScriptedStream, Stage
 from sipsimple.util import Route
 
@@ -89,12 +90,31 @@ class MatrixStream(ScriptedStream):
     type = "matrix"
 
 
+class SlowStream(MatrixStream):
+    """A stream that gets neither ready nor ended before the test says so."""
+
+    type = "slow"
+    priority = 2
+
+    def __init__(self, account: Any) -> None:
+        super().__init__(account)
+        self.initialize_does = self.end_does = "wait"
+
+
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SIPSIMPLE_LOAD_PLUGINS", "")
     MediaStreamRegistry().register(MatrixStream)
     yield
     MediaStreamRegistry().unregister(MatrixStream)
+
+
+@pytest.fixture
+def slow() -> Iterator[None]:
+    """What comes in gets slow streams."""
+    MediaStreamRegistry().register(SlowStream)
+    yield
+    MediaStreamRegistry().unregister(SlowStream)
 
 
 @pytest.fixture
@@ -129,6 +149,12 @@ def brought_to(state: str, alice: UserAgent, bob: UserAgent) -> tuple[Any, Any]:
     if state == "received_proposal":
         bob.run(theirs.add_stream, bob.run(MatrixStream, bob.account))
         network.run_until(lambda: mine.state == "received_proposal")
+    elif state == "accepting_proposal":
+        MediaStreamRegistry().register(SlowStream)
+        bob.run(theirs.add_stream, bob.run(MatrixStream, bob.account))
+        network.run_until(lambda: mine.state == "received_proposal")
+        MediaStreamRegistry().unregister(SlowStream)
+        alice.run(mine.accept_proposal, mine.proposed_streams)
     elif state == "sending_proposal":
         alice.run(mine.add_stream, alice.run(MatrixStream, alice.account))
         network.run_until(lambda: theirs.state == "received_proposal")
@@ -145,23 +171,50 @@ def brought_to(state: str, alice: UserAgent, bob: UserAgent) -> tuple[Any, Any]:
     return mine, theirs
 
 
-#: {state: {request: the answers that are right}}. RFC 3261 12.2.2, 14.2, 15.1.2; RFC 3311 5.2; RFC 3515 2.4.2.
-ANSWERS: dict[str, dict[str, tuple[int, ...]]] = {
-    "connected": {
-        "INVITE": (200,), "UPDATE": (200,), "INFO": (200,), "OPTIONS": (200,), "MESSAGE": (200,), "PRACK": (481,),
-        "NOTIFY": (481, 489), "SUBSCRIBE": (489, 481), "REFER": (400, 481, 405), "FROBNICATE": (501,), "BYE": (200,),
-    },
-    "received_proposal": {
-        "INVITE": (500,), "UPDATE": (500,), "INFO": (200,), "OPTIONS": (200,), "MESSAGE": (200,), "PRACK": (481,),
-        "NOTIFY": (481, 489), "SUBSCRIBE": (489, 481), "REFER": (400, 481, 405), "FROBNICATE": (501,), "BYE": (200,),
-    },
-    "sending_proposal": {
-        "INVITE": (491,), "UPDATE": (491,), "INFO": (200,), "OPTIONS": (200,), "PRACK": (481,), "BYE": (200,),
-    },
-    "cancelling_proposal": {"INVITE": (491,), "UPDATE": (491,), "INFO": (200,), "BYE": (200,)},
-    "terminating": {"INVITE": (481,), "UPDATE": (481,), "INFO": (481,), "BYE": (200,)},
-    "terminated": {"INVITE": (481,), "UPDATE": (481,), "INFO": (481,), "OPTIONS": (200, 481), "BYE": (481,)},
+_ESTABLISHED = {
+    "INFO": 200, "OPTIONS": 200, "MESSAGE": 200, "PRACK": 481, "NOTIFY": 481, "SUBSCRIBE": 489, "REFER": 202,
+    "FROBNICATE": 501, "BYE": 200,
 }  # fmt: skip
+_NO_DIALOG = {
+    "INVITE": 481, "UPDATE": 481, "INFO": 481, "OPTIONS": 481, "MESSAGE": 481, "PRACK": 481, "NOTIFY": 481,
+    "SUBSCRIBE": 481, "REFER": 481, "FROBNICATE": 481, "BYE": 481,
+}  # fmt: skip
+
+#: {state: {request: the answer that is right}}. RFC 3261 12.2.2; 14.2 and RFC 3311 5.2: 491 where an offer of ours is
+#: open, 500 where one of theirs is; 15.1.2; RFC 3515 2.4.2.
+ANSWERS: dict[str, dict[str, int]] = {
+    "connected": {"INVITE": 200, "UPDATE": 200, **_ESTABLISHED},
+    "received_proposal": {"INVITE": 500, "UPDATE": 500, **_ESTABLISHED},
+    "accepting_proposal": {"INVITE": 500, "UPDATE": 500, **_ESTABLISHED},
+    "sending_proposal": {"INVITE": 491, "UPDATE": 491, **_ESTABLISHED},
+    "cancelling_proposal": {"INVITE": 491, "UPDATE": 491, **_ESTABLISHED},
+    # the dialog is there until the BYE is answered, but not for what changes the session (RFC 3261 15.1.1)
+    "terminating": {**_ESTABLISHED, "INVITE": 481, "UPDATE": 481, "INFO": 481, "REFER": 491},
+    "terminated": _NO_DIALOG,
+}
+
+
+EARLY_SDP = b"v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=message 2855 TCP/MSRP *\r\n"
+
+
+def sender(network: MemoryNetwork, session: Any, method: str, probe: Probe) -> Callable[[], None]:
+    """What sends a request in the dialog of a session, as it is now; to be called in its agent's realm."""
+    usage = session._invitation._usage
+    core, dialog = usage.core, usage.dialog
+    body = b""
+    if method in ("INVITE", "UPDATE"):
+        agreed = session._invitation.active_local_sdp
+        body = EARLY_SDP if agreed is None else agreed.encode()
+    fields = [("Content-Type", "application/sdp")] if body else []
+    fields += [("RAck", "1 1 INVITE")] if method == "PRACK" else []
+    fields += [("Event", "presence")] if method in ("NOTIFY", "SUBSCRIBE") else []
+    fields += [("Refer-To", "<sip:carol@10.0.0.3>")] if method == "REFER" else []
+
+    def send() -> None:
+        request = dialog.create_request(method, fields, body)
+        core.send_request(request, dialog.next_hop(), probe, network.clock.now)
+
+    return send
 
 
 @pytest.mark.parametrize(
@@ -171,18 +224,8 @@ def test_every_request_in_every_state(network: MemoryNetwork, state: str, method
     """SES-055, SES-086, SES-097: it gets the answer that it is owed, and the session goes on or ends as it has to."""
     alice, bob = UserAgent(network, "alice"), UserAgent(network, "bob")
     mine, theirs = brought_to("connected" if state in ("terminating", "terminated") else state, alice, bob)
-    usage: Any = theirs._invitation._usage
-    core, dialog, sdp = usage.core, usage.dialog, theirs._invitation.active_local_sdp
     probe = Probe()
-
-    def send() -> None:
-        body = sdp.encode() if method in ("INVITE", "UPDATE") else b""
-        fields = [("Content-Type", "application/sdp")] if body else []
-        fields += [("RAck", "1 1 INVITE")] if method == "PRACK" else []
-        fields += [("Event", "presence")] if method in ("NOTIFY", "SUBSCRIBE") else []
-        request = dialog.create_request(method, fields, body)
-        core.send_request(request, dialog.next_hop(), probe, network.clock.now)
-
+    send = sender(network, theirs, method, probe)
     if state == "terminating":
         network.filter(lambda packet: None)
         alice.run(mine.end)
@@ -192,10 +235,9 @@ def test_every_request_in_every_state(network: MemoryNetwork, state: str, method
         network.run_until(lambda: mine.state == theirs.state == "terminated")
     bob.run(send)
     network.run_until(lambda: probe.codes, timeout=40)
-    assert probe.codes[0] in ANSWERS[state][method]
-    network.advance(1)
+    assert probe.codes == [ANSWERS[state][method]]
     if method == "BYE" or state in ("terminating", "terminated"):
-        assert mine.state == "terminated"
+        assert mine.state in ("terminating", "terminated")
     else:
         assert mine.state not in ("terminating", "terminated")
         alice.run(mine.end)
@@ -205,3 +247,91 @@ def test_every_request_in_every_state(network: MemoryNetwork, state: str, method
     assert ends == ["SIPSessionDidEnd"]
     for agent in (alice, bob):
         assert agent.recorder.find_all("SIPEngineGotException") == []
+
+
+# Before the session has started
+
+
+def begun(state: str, alice: UserAgent, bob: UserAgent) -> tuple[Any, Any]:
+    """A session of alice's in a state before it has started, and bob's, who knows of a dialog."""
+    network = alice.network
+    if state in ("outgoing", "connecting"):
+        mine = alice.call(bob, [MatrixStream])
+        network.run_until(lambda: bob.incoming)
+        if state == "outgoing":
+            # what bob sends comes before his 180
+            network.filter(lambda packet: Verdict.DROP if packet.data.startswith(b"SIP/2.0 180") else None)
+        theirs = bob.incoming[0]
+        bob.run(theirs.send_ring_indication)
+        network.advance(0.1)
+    else:
+        theirs = bob.call(alice, [MatrixStream])
+        network.run_until(lambda: alice.incoming)
+        mine = alice.incoming[0]
+        alice.run(mine.send_ring_indication)
+        network.run_until(lambda: theirs.state == "connecting")
+        if state == "accepting":
+            alice.run(mine.accept, mine.proposed_streams)
+        elif state == "rejecting":
+            network.filter(lambda packet: Verdict.DROP if packet.data.startswith(b"SIP/2.0 488") else None)
+            alice.run(mine.proposed_streams[0].did_fail, "no media")
+    assert mine.state == state
+    return mine, theirs
+
+
+_EARLY = {**_ESTABLISHED, "REFER": 491}
+#: As ANSWERS. RFC 3261 12.2.2; 14.2 and RFC 3311 5.2: 491 where our offer is open, 500 where theirs is; 15.1.2.
+EARLY_ANSWERS: dict[str, dict[str, int]] = {
+    "outgoing": _NO_DIALOG,
+    "connecting": {"INVITE": 491, "UPDATE": 491, **_EARLY},
+    "incoming": {"INVITE": 500, "UPDATE": 500, **_EARLY},
+    "accepting": {"INVITE": 500, "UPDATE": 500, **_EARLY},
+    "rejecting": _NO_DIALOG,
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "method"), [(state, method) for state, methods in EARLY_ANSWERS.items() for method in methods]
+)
+def test_every_request_before_the_session_has_started(
+    network: MemoryNetwork, slow: None, state: str, method: str
+) -> None:
+    """SES-016, SES-030, SES-054, SES-082, SES-083: only BYE ends it, and nothing else changes its state."""
+    alice, bob = UserAgent(network, "alice"), UserAgent(network, "bob")
+    mine, theirs = begun(state, alice, bob)
+    probe = Probe()
+    bob.run(sender(network, theirs, method, probe))
+    network.run_until(lambda: probe.codes)
+    assert probe.codes == [EARLY_ANSWERS[state][method]]
+    if method == "BYE" and probe.codes == [200]:
+        assert mine.state in ("terminating", "terminated")
+    else:
+        assert mine.state == state
+        alice.run(mine._end_if_possible)
+    assert_failed_once(network, alice, mine)
+
+
+@pytest.mark.parametrize("state", ["incoming", "accepting", "rejecting"])
+def test_cancel_before_the_session_has_started(network: MemoryNetwork, slow: None, state: str) -> None:
+    """SES-082, SES-084 (RFC 3261 9.2): it ends what waits for an answer, and not what has one."""
+    alice, bob = UserAgent(network, "alice"), UserAgent(network, "bob")
+    mine, theirs = begun(state, alice, bob)
+    bob.run(theirs.end)
+    failure = assert_failed_once(network, alice, mine)
+    if state == "rejecting":
+        assert (failure.originator, failure.code, failure.failure_reason) == ("local", 488, "stream failed: no media")
+    else:
+        assert (failure.originator, failure.code, failure.failure_reason) == ("remote", 487, "user_request")
+    network.advance(60)
+    assert theirs.state == "terminated"
+
+
+def assert_failed_once(network: MemoryNetwork, agent: UserAgent, session: Any) -> Any:
+    """The session fails, with one SIPSessionDidFail as the last of what it tells, whose data are returned."""
+    network.advance(60)
+    assert session.state == "terminated"
+    told = [notification for notification in agent.recorder if notification.sender is session]
+    assert told[-1].name == "SIPSessionDidFail"
+    assert not {"SIPSessionDidEnd", "SIPSessionDidStart"} & {notification.name for notification in told}
+    assert agent.recorder.find_all("SIPEngineGotException") == []
+    return agent.recorder.assert_one("SIPSessionDidFail", session).data

@@ -69,6 +69,9 @@ class ReceivedProposals:
         """A request INVITE within the call."""
         call = self._call
         assert call.dialog is not None
+        if call.direction == "incoming" and call.state in (InviteState.INCOMING, InviteState.EARLY):
+            self._refuse_for_now(request, transaction, now)
+            return
         if call.state is not InviteState.CONNECTED:
             transaction.respond(call.response(request, 491, now=now), now)
             return
@@ -126,10 +129,15 @@ class ReceivedProposals:
             transaction.respond(call.response(request, 491, now=now), now)
             return True
         if call.sub_state is InviteSubState.RECEIVED_PROPOSAL or call.negotiation.remote_offer is not None:
-            retry = ("Retry-After", str(call.core.random.randint(0, 10)))
-            transaction.respond(call.response(request, 500, headers=[retry], now=now), now)
+            self._refuse_for_now(request, transaction, now)
             return True
         return False
+
+    def _refuse_for_now(self, request: SIPRequest, transaction: ServerTransaction, now: float) -> None:
+        """RFC 3261 14.2: the answer to one that came before waits for us."""
+        call = self._call
+        retry = ("Retry-After", str(call.core.random.randint(0, 10)))
+        transaction.respond(call.response(request, 500, headers=[retry], now=now), now)
 
     # What the user answers
 
