@@ -88,6 +88,7 @@ class MatrixStream(ScriptedStream):
     """A stream without media."""
 
     type = "matrix"
+    hold_supported = True
 
 
 class SlowStream(MatrixStream):
@@ -107,14 +108,6 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     MediaStreamRegistry().register(MatrixStream)
     yield
     MediaStreamRegistry().unregister(MatrixStream)
-
-
-@pytest.fixture
-def slow() -> Iterator[None]:
-    """What comes in gets slow streams."""
-    MediaStreamRegistry().register(SlowStream)
-    yield
-    MediaStreamRegistry().unregister(SlowStream)
 
 
 @pytest.fixture
@@ -143,7 +136,7 @@ def brought_to(state: str, alice: UserAgent, bob: UserAgent) -> tuple[Any, Any]:
     """A session of alice's in that state, and bob's, whose requests she gets."""
     network = alice.network
     bob.answer_with()
-    mine = alice.call(bob, [MatrixStream])
+    mine = alice.call(bob, [MatrixStream, MatrixStream])
     network.run_until(lambda: bob.incoming and mine.state == bob.incoming[0].state == "connected")
     theirs = bob.incoming[0]
     if state == "received_proposal":
@@ -265,8 +258,10 @@ def begun(state: str, alice: UserAgent, bob: UserAgent) -> tuple[Any, Any]:
         bob.run(theirs.send_ring_indication)
         network.advance(0.1)
     else:
+        MediaStreamRegistry().register(SlowStream)
         theirs = bob.call(alice, [MatrixStream])
         network.run_until(lambda: alice.incoming)
+        MediaStreamRegistry().unregister(SlowStream)
         mine = alice.incoming[0]
         alice.run(mine.send_ring_indication)
         network.run_until(lambda: theirs.state == "connecting")
@@ -293,9 +288,7 @@ EARLY_ANSWERS: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize(
     ("state", "method"), [(state, method) for state, methods in EARLY_ANSWERS.items() for method in methods]
 )
-def test_every_request_before_the_session_has_started(
-    network: MemoryNetwork, slow: None, state: str, method: str
-) -> None:
+def test_every_request_before_the_session_has_started(network: MemoryNetwork, state: str, method: str) -> None:
     """SES-016, SES-030, SES-054, SES-082, SES-083: only BYE ends it, and nothing else changes its state."""
     alice, bob = UserAgent(network, "alice"), UserAgent(network, "bob")
     mine, theirs = begun(state, alice, bob)
@@ -312,7 +305,7 @@ def test_every_request_before_the_session_has_started(
 
 
 @pytest.mark.parametrize("state", ["incoming", "accepting", "rejecting"])
-def test_cancel_before_the_session_has_started(network: MemoryNetwork, slow: None, state: str) -> None:
+def test_cancel_before_the_session_has_started(network: MemoryNetwork, state: str) -> None:
     """SES-082, SES-084 (RFC 3261 9.2): it ends what waits for an answer, and not what has one."""
     alice, bob = UserAgent(network, "alice"), UserAgent(network, "bob")
     mine, theirs = begun(state, alice, bob)
@@ -335,3 +328,118 @@ def assert_failed_once(network: MemoryNetwork, agent: UserAgent, session: Any) -
     assert not {"SIPSessionDidEnd", "SIPSessionDidStart"} & {notification.name for notification in told}
     assert agent.recorder.find_all("SIPEngineGotException") == []
     return agent.recorder.assert_one("SIPSessionDidFail", session).data
+
+
+# Methods, with everything that follows from them
+
+_FAILS = ["DidProcessTransaction", "DidFail"]
+_ENDS = ["WillEnd", "DidProcessTransaction", "DidEnd"]
+_STARTS = ["WillStart", "DidProcessTransaction", "DidStart"]
+_ADDED = ["GotAcceptProposal", "DidRenegotiateStreams", "DidProcessTransaction"]
+_CANCELLED = ["GotProvisionalResponse", "DidProcessTransaction", "GotRejectProposal"]
+
+#: {state: {method: what the session tells from then on}}; where a method is not listed it is not allowed.
+TOLD: dict[str | None, dict[str, list[str]]] = {
+    None: {"connect": ["NewOutgoing", *_STARTS], "hold": [], "unhold": []},
+    "outgoing": {"end": _FAILS, "hold": [], "unhold": []},
+    "connecting": {"end": _FAILS, "hold": [], "unhold": []},
+    "incoming": {
+        "send_ring_indication": [], "accept": _STARTS, "reject": _FAILS, "end": _FAILS, "hold": [], "unhold": [],
+    },
+    "accepting": {
+        "end": _FAILS, "hold": [*_STARTS, "DidChangeHoldState", "DidProcessTransaction"], "unhold": _STARTS,
+    },
+    # the INVITE has been answered already
+    "rejecting": {"end": ["DidFail"], "hold": ["DidFail"], "unhold": ["DidFail"]},
+    "connected": {
+        "end": _ENDS,
+        "add_stream": ["GotProposal", "GotProvisionalResponse"],
+        "remove_stream": ["DidRenegotiateStreams", "DidProcessTransaction"],
+        "transfer": ["TransferNewOutgoing", "TransferDidStart", "TransferGotProgress"],
+        "hold": ["DidChangeHoldState", "DidProcessTransaction"],
+        "unhold": [],
+    },
+    "received_proposal": {
+        "end": _ENDS,
+        "accept_proposal": _ADDED,
+        "reject_proposal": ["GotRejectProposal", "DidProcessTransaction"],
+        "hold": ["DidChangeHoldState"],
+        "unhold": [],
+    },
+    "accepting_proposal": {"end": _ENDS, "hold": ["DidChangeHoldState", *_ADDED], "unhold": _ADDED},
+    "sending_proposal": {
+        "end": _ENDS,
+        "cancel_proposal": _CANCELLED,
+        "hold": ["DidChangeHoldState", "GotProvisionalResponse"],
+        "unhold": ["GotProvisionalResponse"],
+    },
+    "cancelling_proposal": {
+        "end": _ENDS,
+        "hold": ["DidChangeHoldState", *_CANCELLED, "DidProcessTransaction"],
+        "unhold": _CANCELLED,
+    },
+    "terminating": {"hold": ["DidProcessTransaction", "DidEnd"], "unhold": ["DidProcessTransaction", "DidEnd"]},
+    "terminated": {"hold": [], "unhold": []},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", [*METHODS, "accept_transfer", "reject_transfer"])
+@pytest.mark.parametrize("state", [None, *EARLY_ANSWERS, *ANSWERS], ids=str)
+def test_every_method_on_the_network(network: MemoryNetwork, state: str | None, method: str) -> None:
+    """SES-009, SES-013, SES-025, SES-030, SES-034, SES-042, SES-051, SES-053, SES-054: what is told, whole and in
+    order, or IllegalStateError and nothing."""
+    alice, bob = UserAgent(network, "alice"), UserAgent(network, "bob")
+    if state is None:
+        bob.answer_with()
+        mine = alice.run(Session, alice.account)
+    elif state in EARLY_ANSWERS:
+        mine, _ = begun(state, alice, bob)
+    else:
+        mine, _ = brought_to("connected" if state == "terminating" else state, alice, bob)
+        if state == "terminating":
+            alice.run(mine.end)
+    assert mine.state == state
+    slow = [stream for stream in mine.proposed_streams or () if isinstance(stream, SlowStream)]
+    before = len(alice.recorder)
+
+    def told() -> list[str]:
+        new = alice.recorder.notifications[before:]
+        return [n.name.removeprefix("SIPSession") for n in new if n.sender is mine]
+
+    if method not in TOLD.get(state, {}):
+        with pytest.raises(IllegalStateError):
+            alice.run(called(method, mine, alice, bob))
+        assert mine.state == state and told() == []
+        return
+    alice.run(called(method, mine, alice, bob))
+    network.advance(1)
+    for stream in slow:
+        alice.run(stream.did_initialize)
+    network.advance(30)
+    assert told() == TOLD[state][method]
+    if mine.state is not None:
+        alice.run(mine._end_if_possible)
+        network.advance(60)
+        ends = [name for name in alice.recorder.names(mine) if name in ("SIPSessionDidEnd", "SIPSessionDidFail")]
+        assert mine.state == "terminated" and len(ends) == 1
+    for agent in (alice, bob):
+        assert agent.recorder.find_all("SIPEngineGotException") == []
+
+
+def called(method: str, session: Any, alice: UserAgent, bob: UserAgent) -> Callable[[], object]:
+    """A call of the method with arguments that are right."""
+
+    def call() -> object:
+        new = MatrixStream(alice.account)
+        arguments: dict[str, tuple[Any, ...]] = {
+            "connect": (ToHeader(SIPURI.parse(bob.uri)), [bob.route()], [new]),
+            "accept": (session.proposed_streams or [new],),
+            "reject": (486,),
+            "add_stream": (new,),
+            "remove_stream": (session.streams[0] if session.streams else new,),
+            "accept_proposal": (session.proposed_streams or [new],),
+            "transfer": (f"sip:carol@{alice.ip}",),
+        }
+        return getattr(session, method)(*arguments.get(method, ()))
+
+    return call
