@@ -12,7 +12,7 @@ from sipsimple.core import Engine, IncomingSubscription
 from sipsimple.notification import NotificationCenter
 from sipsimple.payloads.messagesummary import CONTENT_TYPE, MessageSummary
 from sipsimple.testing import MemoryNetwork, UserAgent
-from sipsimple.testing.account_server import DOMAIN, AccountAgent, ScriptedRegistrar, accept
+from sipsimple.testing.account_server import DOMAIN, AccountAgent, ScriptedRegistrar
 
 SUMMARY = "Messages-Waiting: yes\r\nMessage-Account: sip:alice@example.com\r\nVoice-Message: 2/8 (0/2)\r\n"
 
@@ -184,17 +184,6 @@ def test_it_is_asked_for_again_once_we_are_registered(
     before = network.now
     alice.wait("MWIDidGetSummary")
     assert network.now - before < 1 and len(registrar.requests) == 2
-
-
-def test_it_takes_the_service_route(network: MemoryNetwork, mailbox: Mailbox, alice: AccountAgent) -> None:
-    """RFC 3608: a SUBSCRIBE of a registered account goes by the routes that the registrar told."""
-    route = ("Service-Route", f"<sip:{mailbox.agent.ip};lr>, <sip:orig@{mailbox.agent.ip};lr>")
-    ScriptedRegistrar(mailbox.agent.run(lambda: Engine()), [lambda request: accept(request, route)] * 9)
-    alice.save()
-    alice.wait("RegistrationDidSucceed")
-    alice.save(message_summary__enabled=True)
-    network.run_until(lambda: mailbox.requests)
-    assert mailbox.requests[0].headers.elements("Route")[-1] == f"<sip:orig@{mailbox.agent.ip};lr>"
 
 
 def test_behind_a_nat(network: MemoryNetwork, mailbox: Mailbox, alice: AccountAgent) -> None:

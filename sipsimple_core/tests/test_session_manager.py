@@ -207,19 +207,6 @@ def test_too_many_sessions(stage: Stage) -> None:
     assert len(sessions.sessions) == 2
 
 
-def test_what_replaces_a_session_is_not_too_much(stage: Stage) -> None:
-    """SES-007, SES-073: it takes the place of one of those that are there."""
-    sessions = SessionManager()
-    sessions.max_sessions = 1
-    replaced = arrive(stage)
-    invitation = ScriptedInvitation(stage)
-    invitation.replaced_invitation = replaced
-    invitation.arrive([MESSAGE])
-    assert invitation.responses == []
-    first, second = sessions.sessions
-    assert second.replaced_session is first
-
-
 def test_an_error_of_our_own(stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """SES-007: the caller gets 500 and the log gets the rest."""
     monkeypatch.setattr(manager, "AccountManager", lambda: 1 / 0)

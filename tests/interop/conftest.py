@@ -19,6 +19,7 @@ TIMEOUT = 20
 
 #: The program of each peer, and what installs it.
 PEERS = {
+    "baresip": "apt-get install --no-install-recommends baresip-core",
     "pulseaudio": "apt-get install --no-install-recommends pulseaudio",
     "pactl": "apt-get install --no-install-recommends pulseaudio-utils",
     "sipp": "apt-get install --no-install-recommends sip-tester",

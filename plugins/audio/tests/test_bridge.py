@@ -7,7 +7,6 @@ import gc
 import pytest
 from zope.interface.verify import verifyObject
 
-from sipsimple import audio
 from sipsimple.audio import AudioBridge, AudioDevice, AudioPort, IAudioPort
 from sipsimple.audio.testing import Host, Voice
 
@@ -24,13 +23,6 @@ def heard(host: Host, *voices: Voice) -> list[int | None]:
         voice.heard = None
     host.frames(1)
     return [voice.heard for voice in voices]
-
-
-def test_the_module() -> None:
-    """AB-001: sipsimple.audio provides the interface and its implementations (PJMEDIA is not needed for them)."""
-    assert audio.IAudioPort is IAudioPort
-    for implementation in (AudioDevice, AudioBridge, audio.WavePlayer, audio.WaveRecorder, audio.StreamPort):
-        assert IAudioPort.implementedBy(implementation)
 
 
 def test_a_full_mesh(host: Host) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from sipsimple.audio import AudioBridge, AudioDevice, AudioMixer
-from sipsimple.audio.echo import EchoCancellation
 from sipsimple.audio.sound_system import MiniaudioDriver, NoDriver, SoundSystem
 from sipsimple.audio.testing import FRAME, FakeSound, Host
 
@@ -213,41 +212,6 @@ def test_echo_is_cancelled(host: Host, sound: FakeSound) -> None:
     came = np.concatenate(heard)[-150 * FRAME :].astype(float)
     left = near.samples[-150 * FRAME :].astype(float)
     assert np.mean(came**2) > 100 * np.mean(left**2)
-
-
-@pytest.mark.parametrize("rate", [16000, 32000, 48000])
-def test_rates_of_echo_cancellation(rate: int, caplog: pytest.LogCaptureFixture) -> None:
-    """At 16 kHz and more; below there is none, which the log says. One that fails is switched off."""
-    pytest.importorskip("pywebrtc_audio")
-    canceller = EchoCancellation(rate)
-    frame = np.ones(rate // 50, np.int16)
-    assert len(canceller.process(frame, frame)) == rate // 50
-    assert canceller.is_active
-    assert not caplog.records
-    narrow = EchoCancellation(8000)
-    assert not narrow.is_active
-    assert narrow.process(frame, frame) is frame
-    assert "sample_rate must be" in caplog.text
-    odd = np.ones(7, np.int16)
-    assert canceller.process(odd, frame) is odd
-    assert not canceller.is_active
-    assert "not cancelled any more" in caplog.text
-
-
-def test_a_device_that_opens_when_the_mixer_is_gone(host: Host, sound: FakeSound) -> None:
-    """It is closed at once."""
-    call = Call(host)
-    link = call.mixer._link
-    open_input = sound.open_input
-
-    def slow(*args: Any) -> Any:
-        link.close()  # as the finalizer of the mixer does
-        return open_input(*args)
-
-    sound.open_input = slow  # type: ignore[method-assign]
-    host.frames(2)
-    assert sound.inputs
-    assert not any(device.is_open for device in (*sound.inputs, *sound.outputs))
 
 
 def test_without_the_library_there_is_no_echo_cancellation_and_the_log_says_so(

@@ -63,7 +63,7 @@ class TransferableCall:
         """
         if self._usage is None:
             raise InvalidStateError("there is no call to transfer")
-        if self._outgoing_transfer is not None or self._incoming_transfer is not None:
+        if self._outgoing_transfer is not None:
             raise InvalidStateError("a transfer is under way; one at a time")
         identity = self.local_identity
         assert identity is not None

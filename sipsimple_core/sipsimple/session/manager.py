@@ -33,7 +33,7 @@ class SessionManager(metaclass=Singleton):
     """Makes a Session of each incoming INVITE that can be served, and refuses the others. A singleton.
 
     `max_sessions` (default MAX_SESSIONS, may be set at any time) is the number of sessions from which on incoming
-    ones are answered with 486, unless they replace one of these (RFC 3891).
+    ones are answered with 486.
 
     Notifications: `SIPSessionNewIncoming`, sent by the new session.
     """
@@ -109,8 +109,8 @@ class SessionManager(metaclass=Singleton):
         """Why an INVITE can't become a session, before it is known whose it is."""
         if not self._serving:
             return Refusal(480)
-        if len(self._registry) >= self.max_sessions and invitation.replaced_invitation is None:
-            return Refusal(486)  # but what takes the place of another one makes room
+        if len(self._registry) >= self.max_sessions:
+            return Refusal(486)
         if invitation.remote_sdp_offer is None and change.body:
             return Refusal(400, headers=(WarningHeader(399, WARNING_AGENT, "The body is no SDP"),))
         return None

@@ -158,10 +158,7 @@ declare_notification(
 )
 
 declare_notification(
-    "SIPSessionTransferDidEnd",
-    "Session",
-    "A transfer has succeeded: the new call stands. Who asked for it hangs up. Where the session has ended before, "
-    "this or SIPSessionTransferDidFail comes after its end.",
+    "SIPSessionTransferDidEnd", "Session", "A transfer has succeeded: the new call stands. Who asked for it hangs up."
 )
 
 declare_notification(

@@ -6,7 +6,7 @@ The class keeps the state and checks what is asked of it, in the caller's thread
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ from sipsimple.session.registry import SessionRegistry
 from sipsimple.session.renegotiation import Renegotiation
 from sipsimple.session.states import INITIAL, OVER, TERMINATED, TRANSITIONS, Event, State, states_allowing
 from sipsimple.session.transactions import TransactionReporter
-from sipsimple.session.transfer import TransferableSession
+from sipsimple.session.transfer import TRANSFER_NOTIFICATIONS, TransferableSession
 from sipsimple.util import Route
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-_INVITATION_NOTIFICATIONS = (
-    "SIPInvitationChangedState",
-    "SIPInvitationGotSDPUpdate",
-    "SIPInvitationTransferNewIncoming",
-)
+_INVITATION_NOTIFICATIONS = ("SIPInvitationChangedState", "SIPInvitationGotSDPUpdate")
 
 
 @implementer(IObserver)
@@ -350,7 +346,6 @@ class Session(SessionAttributes, TransferableSession):
 
     def _tear_down(self, outcome: Outcome) -> None:
         self._renegotiation.stop()
-        self.transfer_handler.session_ends()
         self._enter(Ending(self, outcome))
 
     def _finish(self) -> bool:
@@ -428,7 +423,7 @@ class Session(SessionAttributes, TransferableSession):
         self._disconnected = False
         assert self.direction is not None
         self._transactions = TransactionReporter(self.direction, self._report_transaction)
-        for name in _INVITATION_NOTIFICATIONS:
+        for name in (*_INVITATION_NOTIFICATIONS, *TRANSFER_NOTIFICATIONS):
             self._center.add_observer(self, name=name, sender=invitation)
 
     def _detach(self) -> None:
@@ -436,7 +431,7 @@ class Session(SessionAttributes, TransferableSession):
         invitation, self._invitation = self._invitation, None
         self._disconnected = True
         if invitation is not None:
-            for name in _INVITATION_NOTIFICATIONS:
+            for name in (*_INVITATION_NOTIFICATIONS, *TRANSFER_NOTIFICATIONS):
                 self._center.discard_observer(self, name=name, sender=invitation)
 
     def _learn(self) -> None:
@@ -451,13 +446,11 @@ class Session(SessionAttributes, TransferableSession):
 
     def handle_notification(self, notification: Notification) -> None:
         """A notification of the invitation."""
-        step: Callable[[Any, Any], None]
-        if notification.name == "SIPInvitationChangedState":
-            step = self._invitation_changed
-        elif notification.name == "SIPInvitationGotSDPUpdate":
-            step = self._sdp_updated
-        else:
-            step = self._transfer_asked_for
+        if notification.name in TRANSFER_NOTIFICATIONS:
+            self._mailbox.put(self._transfer_notified, notification.sender, notification.name, notification.data)
+            return
+        changed = notification.name == "SIPInvitationChangedState"
+        step = self._invitation_changed if changed else self._sdp_updated
         self._mailbox.put(step, notification.sender, notification.data)
 
     def _invitation_changed(self, invitation: Any, change: Any) -> None:

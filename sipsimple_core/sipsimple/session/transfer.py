@@ -5,9 +5,6 @@ transferor's side; what the transferee tells of its new call becomes the transfe
 stands the session ends, as it was to. `IncomingTransfer` is the transferee's: if the application agrees a new session
 is made, with streams of the same kinds, and its progress is told in NOTIFYs. Of an attended transfer the target learns
 by the Replaces header of the new INVITE: its new session has `replaced_session`, which ends when that is accepted.
-
-A transfer may outlive its session: many phones hang up as soon as they are told that somebody tries. So each of the two
-follows its invitation by itself until the outcome is known, and tells it even after the session's end.
 """
 
 from __future__ import annotations
@@ -25,7 +22,7 @@ from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.escapes import unescape
 from sipsimple.core.wire.headers import FrozenReplacesHeader
 from sipsimple.core.wire.reasons import reason_phrase
-from sipsimple.notification import IObserver, Notification, NotificationData
+from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
 from sipsimple.session.errors import IllegalStateError
 from sipsimple.session.states import Event
 from sipsimple.util import Null
@@ -35,13 +32,14 @@ if TYPE_CHECKING:
 
     from sipsimple.session.session import Session
 
-__all__ = ["IncomingTransfer", "OutgoingTransfer", "TransferInfo", "TransferableSession"]
+__all__ = ["TRANSFER_NOTIFICATIONS", "IncomingTransfer", "OutgoingTransfer", "TransferInfo", "TransferableSession"]
 
 log = logging.getLogger("sipsimple.session")
 
-#: What the invitation tells of a transfer, and what the new session tells.
-_STEPS = tuple(f"SIPInvitationTransfer{step}" for step in ("DidStart", "GotNotify", "DidEnd", "DidFail"))
-_PROGRESS = ("SIPSessionGotProvisionalResponse", "SIPSessionDidStart", "SIPSessionDidFail")
+TRANSFER_NOTIFICATIONS = tuple(
+    f"SIPInvitationTransfer{step}"
+    for step in ("NewOutgoing", "NewIncoming", "DidStart", "GotNotify", "DidEnd", "DidFail")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class TransferableSession:
         attended transfer. This session ends when the new one has started; if it does not, nothing has changed.
 
         Notifications: `SIPSessionTransferNewOutgoing`, `SIPSessionTransferDidStart`, `SIPSessionTransferGotProgress`;
-        then `SIPSessionTransferDidEnd`, or `SIPSessionTransferDidFail`, even where the session has ended meanwhile.
+        then `SIPSessionTransferDidEnd`, or `SIPSessionTransferDidFail`.
         Raises ValueError for a target that is no SIP URI, and for a replaced session that is not connected.
         """
         target = FrozenSIPURI.parse(target_uri) if isinstance(target_uri, str) else FrozenSIPURI.new(target_uri)
@@ -81,8 +79,8 @@ class TransferableSession:
             self._expect(Event.TRANSFER)
             if self.transfer_handler is not Null:
                 raise IllegalStateError(self._state, (), "transfer() while a transfer is under way")
-            transfer = self.transfer_handler = OutgoingTransfer(self)
-        self._mailbox.put(transfer.start, target, replaced_session)
+            self.transfer_handler = OutgoingTransfer(self)
+        self._mailbox.put(lambda: self.transfer_handler.start(target, replaced_session))
 
     def accept_transfer(self: Any) -> None:
         """Agree to be transferred: a new session with the target is begun (SES-057).
@@ -111,54 +109,41 @@ class TransferableSession:
             if not isinstance(handler, IncomingTransfer) or handler.answered:
                 raise IllegalStateError(self._state, (), f"{action} without a transfer that was asked for")
             handler.answered = True
-            handler.kinds = [type(stream) for stream in self._streams]
             return handler
 
-    def _transfer_asked_for(self: Any, invitation: Any, data: Any) -> None:
-        """The remote party has sent a REFER; in the mailbox."""
-        if invitation is self._invitation:
+    def _transfer_notified(self: Any, invitation: Any, name: str, data: Any) -> None:
+        """A notification of the invitation; in the mailbox."""
+        if invitation is not self._invitation:
+            return
+        if name == "SIPInvitationTransferNewIncoming":
             self.transfer_handler = IncomingTransfer(self, data)
             self.transfer_handler.begin()
+        elif self.transfer_handler is not Null:
+            self.transfer_handler.told(name, data)
 
 
-@implementer(IObserver)
 class _Transfer:
-    """What both sides do alike: what the invitation tells becomes the notifications of the session."""
+    """What both sides do alike: the notifications of the invitation become those of the session."""
 
     def __init__(self, session: Any) -> None:
         self.session = session
-        self._invitation: Any = None
-        self._over = False
 
-    def follow(self, invitation: Any) -> None:
-        """Listen to the invitation, until it tells the outcome."""
-        self._invitation = invitation
-        for name in _STEPS:
-            self.session._center.add_observer(self, name=name, sender=invitation)
-
-    def handle_notification(self, notification: Notification) -> None:
-        self.session._mailbox.put(self._told, notification.name, notification.data)
-
-    def _told(self, name: str, data: Any) -> None:
-        if self._over:
-            return
+    def told(self, name: str, data: Any) -> None:
         if name == "SIPInvitationTransferDidStart":
             self.post("SIPSessionTransferDidStart")
         elif name == "SIPInvitationTransferGotNotify":
             self.post("SIPSessionTransferGotProgress", code=data.code, reason=data.reason)
         elif name == "SIPInvitationTransferDidEnd":
             self.over("SIPSessionTransferDidEnd")
+            self.succeeded()
         elif name == "SIPInvitationTransferDidFail":
             self.over("SIPSessionTransferDidFail", code=data.code, reason=data.reason)
 
-    def session_ends(self) -> None:
-        """The session comes to its end, and nobody knows the outcome yet."""
+    def succeeded(self) -> None:
+        """The new call stands."""
 
     def over(self, name: str, **data: Any) -> None:
         """The outcome."""
-        self._over = True
-        for step in _STEPS:
-            self.session._center.discard_observer(self, name=step, sender=self._invitation)
         if self.session.transfer_handler is self:
             self.session.transfer_handler = Null
         self.post(name, **data)
@@ -187,30 +172,26 @@ class OutgoingTransfer(_Transfer):
         try:
             if invitation is None:
                 raise InvalidStateError("the session has ended")
-            self.follow(invitation)
             invitation.transfer(target, dialog_id)
         except (InvalidStateError, ValueError) as error:
             self.over("SIPSessionTransferDidFail", code=500, reason=str(error))
 
-    def over(self, name: str, **data: Any) -> None:
-        super().over(name, **data)
-        if name == "SIPSessionTransferDidEnd":
-            self.session._end_if_possible()  # RFC 5589 6.1: the transferor hangs up
+    def succeeded(self) -> None:
+        self.session._end_if_possible()  # RFC 5589 6.1: the transferor hangs up
 
 
+@implementer(IObserver)
 class IncomingTransfer(_Transfer):
     """A transfer that we are asked for.
 
     :ivar new_session: the session with the target, once there is one
-    :ivar kinds: the classes of the streams that it gets
     """
 
     def __init__(self, session: Any, data: Any) -> None:
         super().__init__(session)
         self.answered = False
         self.new_session: Session | None = None
-        self.kinds: list[Any] = []
-        self.follow(session._invitation)
+        self._invitation = session._invitation  # which is told of the outcome also when the session has ended
         self._refer_to = data.refer_to
         self._referred_by = data.referred_by
 
@@ -241,10 +222,6 @@ class IncomingTransfer(_Transfer):
     def reject(self, code: int, reason: str | None) -> None:
         self.answered = True
         self._tell(code, reason or reason_phrase(code))
-
-    def session_ends(self) -> None:
-        if not self.answered:
-            self.reject(487, "The session has ended")
 
     def accept(self) -> None:
         """Begin the new session."""
@@ -277,45 +254,46 @@ class IncomingTransfer(_Transfer):
         )
 
     def _no_route(self, failure: Failure) -> None:
-        self._tell(404, failure.getErrorMessage() or reason_phrase(404))
+        self._tell(404, failure.getErrorMessage())
 
     def _connect(self, target: FrozenSIPURI, routes: list[Any]) -> None:
         new = self.new_session
         assert new is not None
-        account = self.session.account
+        center = NotificationCenter()
         for name in _PROGRESS:
-            self.session._center.add_observer(self, name=name, sender=new)
+            center.add_observer(self, name=name, sender=new)
+        account = self.session.account
         try:
-            streams = [kind(account) for kind in self.kinds if getattr(kind, "offers_itself", True)]
+            streams = [type(stream)(account) for stream in self.session._streams]
             new.connect(ToHeader(target), routes, streams)
         except Exception as error:
             log.exception("The session that a transfer asks for could not be begun")
+            self._stop_observing()
             self._tell(500, f"{type(error).__name__}: {error}")
 
-    def over(self, name: str, **data: Any) -> None:
-        if self.new_session is not None:
-            for progress in _PROGRESS:
-                self.session._center.discard_observer(self, name=progress, sender=self.new_session)
-        super().over(name, **data)
+    def _stop_observing(self) -> None:
+        for name in _PROGRESS:
+            NotificationCenter().discard_observer(self, name=name, sender=self.new_session)
 
     def handle_notification(self, notification: Notification) -> None:
-        if notification.sender is self.new_session:
-            self._progressed(notification.name, notification.data)
-        else:
-            super().handle_notification(notification)
-
-    def _progressed(self, name: str, data: Any) -> None:
-        """The new session has told something."""
-        if name == "SIPSessionDidStart":
+        """Of the new session."""
+        data = notification.data
+        if notification.name == "SIPSessionGotProvisionalResponse":
+            if data.code > 100:
+                self._tell(data.code, data.reason)
+            return
+        self._stop_observing()
+        if notification.name == "SIPSessionDidStart":
             self._tell(200, reason_phrase(200))
-        elif data.code > 100:
+        else:
             self._tell(data.code, data.reason)
 
     def _tell(self, code: int, reason: str) -> None:
         """Tell the transferor; a final status ends the transfer."""
-        if self._over:
-            return
         try:
             self._invitation.notify_transfer_progress(code, reason)
         except InvalidStateError:
             log.debug("Nobody wants to hear any more of a transfer: %d %s", code, reason)
+
+
+_PROGRESS = ("SIPSessionGotProvisionalResponse", "SIPSessionDidStart", "SIPSessionDidFail")

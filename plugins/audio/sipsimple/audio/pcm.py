@@ -157,11 +157,6 @@ class StreamPort(_PCMPort):
         return self._incoming.receive()
 
     @property
-    def pending_frames(self) -> int:
-        """How many frames wait to be received."""
-        return self._incoming.held
-
-    @property
     def dropped(self) -> int:
         """How many frames nobody received in time."""
         return self._incoming.dropped
@@ -273,10 +268,6 @@ class _Incoming:
         self._frames: deque[Samples] = deque()
         self._waiting: deque[Result[Samples]] = deque()
         self._closed = False
-
-    @property
-    def held(self) -> int:
-        return len(self._frames)
 
     def receive(self) -> Result[Samples]:
         result: Result[Samples] = Result()

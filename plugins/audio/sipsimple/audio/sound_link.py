@@ -90,8 +90,8 @@ class _Direction:
 
     def update(self, sample_rate: int, open_device: Callable[[str], OpenDevice]) -> None:
         """Close and open what has to be. It may block."""
-        self._renew = False  # first: what is asked for meanwhile is done next
         target = self.target_if_needed()
+        self._renew = False
         device, self.device = self.device, None
         if device is not None:
             device.close()
@@ -167,7 +167,6 @@ class SoundLink:
         self._realm = current_realm()
         self._echo: EchoCancellation | None = None
         self._updating = threading.Lock()
-        self._closed = False
 
     @property
     def input_device(self) -> str | None:
@@ -240,9 +239,6 @@ class SoundLink:
             log.exception("The sound devices could not be changed")
         finally:
             self._updating.release()
-        if self._closed:
-            self.close()
-            return
         after = self.real_input_device, self.real_output_device
         if after != before:
             self.changed(*after)
@@ -258,8 +254,7 @@ class SoundLink:
         return self._echo.process(samples, played)
 
     def close(self) -> None:
-        """Close the devices, also one that is just being opened."""
-        self._closed = True
+        """Close the devices."""
         for end in (self.input, self.output):
             device, end.device = end.device, None
             if device is not None:

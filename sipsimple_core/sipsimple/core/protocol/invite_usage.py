@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, ClassVar
 from sipsimple.core.protocol.authentication import Authenticator
 from sipsimple.core.protocol.callee import Callee
 from sipsimple.core.protocol.caller import Caller
-from sipsimple.core.protocol.client_request import client_request
 from sipsimple.core.protocol.dialog import Dialog, DialogState, new_call_id, new_tag, number_of
 from sipsimple.core.protocol.invite_events import InvalidStateError, Outcome
 from sipsimple.core.protocol.invite_info import receive_info
@@ -66,7 +65,7 @@ class InviteUsage(InviteMachine):
     """
 
     __slots__ = (
-        "_bye_headers", "_bye_sent", "_callee", "_caller", "_limit", "_local_tag", "authenticator",
+        "_bye_headers", "_bye_sent", "_callee", "_caller", "_limit", "_local_tag", "_proposal_limit", "authenticator",
         "call_id", "core", "direction", "hop", "initial", "leg", "received", "sent", "timer",
     )  # fmt: skip
 
@@ -90,6 +89,7 @@ class InviteUsage(InviteMachine):
         self._bye_headers: tuple[tuple[str, str | BaseHeader], ...] = ()
         self._bye_sent = False
         self._limit: Timer | None = None
+        self._proposal_limit: Timer | None = None
 
     @property
     def dialog(self) -> Dialog | None:
@@ -137,12 +137,21 @@ class InviteUsage(InviteMachine):
         self.use_credentials(credentials)
         self.leg.awaits_offer = sdp is None
         body = b"" if sdp is None else self.negotiation.send_offer(sdp).encode()
-        fields: list[tuple[str, str | BaseHeader]] = [("Contact", contact)]
-        fields += [*self.core.capability_headers(), *self.timer.request_headers(), *headers]
+        fields: list[tuple[str, str | BaseHeader]] = [("Max-Forwards", "70")]
+        fields += [("Route", route) for route in routes]
+        fields += [
+            ("From", self.tagged(from_header)),
+            ("To", to_header),
+            ("Call-ID", self.call_id),
+            ("CSeq", "1 INVITE"),
+            ("Contact", contact),
+        ]
+        fields += self.core.capability_headers()
+        fields += self.timer.request_headers()
+        fields += headers
         if body:
             fields.append(("Content-Type", "application/sdp"))
-        sender = self.tagged(from_header)
-        request = client_request("INVITE", request_uri, sender, to_header, self.call_id, 1, fields, body, routes)
+        request = SIPRequest("INVITE", request_uri, fields, body)
         self.direction, self.hop, self.initial = "outgoing", hop, request
         self.change(InviteEvent.SEND_INVITE, "local", "INVITE", message=request)
         if self.state is InviteState.OUTGOING:
@@ -508,3 +517,13 @@ class InviteUsage(InviteMachine):
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
+
+    def propose_limit(self, seconds: float, callback: Callable[[float], None], now: float) -> None:
+        """Bounds the wait for the user's answer to an UPDATE or PRACK."""
+        self.stop_propose_limit()
+        self._proposal_limit = self.core.timers.schedule(now + seconds, callback)
+
+    def stop_propose_limit(self) -> None:
+        if self._proposal_limit is not None:
+            self._proposal_limit.cancel()
+            self._proposal_limit = None

@@ -23,7 +23,6 @@ from sipsimple.core.wire.validation import refuse_content
 if TYPE_CHECKING:
     from sipsimple.core.protocol.invite_leg import Leg
     from sipsimple.core.protocol.invite_usage import HeaderList, InviteUsage
-    from sipsimple.core.protocol.timers import Timer
     from sipsimple.core.protocol.transaction_layer import ServerTransaction
     from sipsimple.core.wire.message import SIPRequest
     from sipsimple.core.wire.sdp import BaseSDPSession
@@ -48,7 +47,7 @@ class _Quick:
 class ReceivedProposals:
     """See the module. It owns the re-INVITEs of the remote party."""
 
-    __slots__ = ("_answered", "_call", "_invite", "_quick", "_quick_limit")
+    __slots__ = ("_answered", "_call", "_invite", "_quick")
 
     def __init__(self, call: InviteUsage) -> None:
         self._call = call
@@ -56,7 +55,6 @@ class ReceivedProposals:
         #: Status and phrase of our 2xx to the re-INVITE that waits for its ACK.
         self._answered: tuple[int, str] | None = None
         self._quick: _Quick | None = None
-        self._quick_limit: Timer | None = None
 
     @property
     def waits(self) -> bool:
@@ -69,9 +67,6 @@ class ReceivedProposals:
         """A request INVITE within the call."""
         call = self._call
         assert call.dialog is not None
-        if call.direction == "incoming" and call.state in (InviteState.INCOMING, InviteState.EARLY):
-            self._refuse_for_now(request, transaction, now)
-            return
         if call.state is not InviteState.CONNECTED:
             transaction.respond(call.response(request, 491, now=now), now)
             return
@@ -119,7 +114,7 @@ class ReceivedProposals:
             return
         leg.dialog.refresh_target(request, request.method)
         self._quick = _Quick(leg, request, transaction)
-        self._quick_limit = call.core.timers.schedule(now + UPDATE_TIMEOUT, self._too_slow)
+        call.propose_limit(UPDATE_TIMEOUT, self._too_slow, now)
         call.propose(ProposalEvent.RECEIVE, "remote", request.method, message=request)
 
     def _refuse_glare(self, request: SIPRequest, transaction: ServerTransaction, now: float) -> bool:
@@ -129,15 +124,10 @@ class ReceivedProposals:
             transaction.respond(call.response(request, 491, now=now), now)
             return True
         if call.sub_state is InviteSubState.RECEIVED_PROPOSAL or call.negotiation.remote_offer is not None:
-            self._refuse_for_now(request, transaction, now)
+            retry = ("Retry-After", str(call.core.random.randint(0, 10)))
+            transaction.respond(call.response(request, 500, headers=[retry], now=now), now)
             return True
         return False
-
-    def _refuse_for_now(self, request: SIPRequest, transaction: ServerTransaction, now: float) -> None:
-        """RFC 3261 14.2: the answer to one that came before waits for us."""
-        call = self._call
-        retry = ("Retry-After", str(call.core.random.randint(0, 10)))
-        transaction.respond(call.response(request, 500, headers=[retry], now=now), now)
 
     # What the user answers
 
@@ -162,7 +152,8 @@ class ReceivedProposals:
         body = None
         if code < 300 and sdp is not None:
             body = negotiation.send_answer(sdp)
-        self._stop_waiting()
+        self._quick = None
+        call.stop_propose_limit()
         if negotiation.remote_offer is not None:
             negotiation.rollback()
         response = call.response(quick.request, code, reason, headers, body, now)
@@ -171,13 +162,6 @@ class ReceivedProposals:
         if body is not None and not call.is_over:
             call.agreed(negotiation)
         call.settled(now)
-
-    def _stop_waiting(self) -> None:
-        """The UPDATE or PRACK has its answer."""
-        self._quick = None
-        if self._quick_limit is not None:
-            self._quick_limit.cancel()
-            self._quick_limit = None
 
     def _respond_to_invite(
         self, invite: IncomingInvite, code: int, reason: str | None, sdp: BaseSDPSession | None, headers: HeaderList,
@@ -235,9 +219,9 @@ class ReceivedProposals:
 
     def refuse_open(self, code: int, now: float) -> None:
         """RFC 3261 15.1.2: what still waits for an answer gets this one, as the call is over."""
-        quick = self._quick
+        quick, self._quick = self._quick, None
         if quick is not None:
-            self._stop_waiting()
+            self._call.stop_propose_limit()
             quick.transaction.respond(self._call.response(quick.request, code, now=now), now)
         invite = self._invite
         if invite is not None and invite.final_code is None:

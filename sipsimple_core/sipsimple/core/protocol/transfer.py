@@ -89,8 +89,10 @@ def receive_transfer(
         return Refusal.of(481)
     if not call.dialog.receive_request(request):
         return Refusal.of(500, "CSeq out of order")  # RFC 3261 12.2.2
-    if call.state is not InviteState.CONNECTED or any(_is_referral(usage) for usage in usages):
-        # one transfer at a time, theirs or ours, and none of a call that is beginning or ending
+    if call.state is not InviteState.CONNECTED or any(
+        isinstance(usage, NotifierUsage) and usage.event.event == REFER_EVENT for usage in usages
+    ):
+        # one transfer at a time, and none of a call that is beginning or ending
         return Refusal.of(491)
     if not isinstance(call.user, TransferUser):
         return Refusal.of(603)
@@ -101,9 +103,3 @@ def receive_transfer(
     notifier.receive(request, transaction, source, call.dialog.contact, 0, now)
     call.user.transfer_received(IncomingReferralUsage(notifier), request, now)
     return None
-
-
-def _is_referral(usage: DialogUsage) -> bool:
-    if isinstance(usage, SubscriptionUsage):
-        return usage.event.is_referral
-    return isinstance(usage, NotifierUsage) and usage.event.event == REFER_EVENT

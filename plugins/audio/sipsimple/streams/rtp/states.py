@@ -1,0 +1,57 @@
+"""The life of an AudioStream, as a table (STR-010 to STR-025)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["OVER", "STATES", "StreamEvent", "StreamState", "following"]
+
+
+class StreamState(Enum):
+    NEW = "new"
+    INITIALIZING = "initialize"
+    INITIALIZED = "initialized"
+    STARTING = "start"
+    STARTED = "started"
+    FAILED = "failed"
+    ENDED = "ended"
+
+
+class StreamEvent(Enum):
+    INITIALIZE = "initialize()"
+    DESCRIBED = "the engine has a description"
+    START = "start()"
+    STARTED = "the engine has taken what was agreed on"
+    FAIL = "something went wrong"
+    END = "end()"
+
+
+_S, _E = StreamState, StreamEvent
+
+#: {state: {event: next state}}
+STATES: dict[StreamState, dict[StreamEvent, StreamState]] = {
+    _S.NEW: {_E.INITIALIZE: _S.INITIALIZING, _E.END: _S.ENDED},
+    _S.INITIALIZING: {_E.DESCRIBED: _S.INITIALIZED, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
+    _S.INITIALIZED: {_E.START: _S.STARTING, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
+    _S.STARTING: {_E.STARTED: _S.STARTED, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
+    _S.STARTED: {_E.FAIL: _S.FAILED, _E.END: _S.ENDED},
+    _S.FAILED: {_E.END: _S.ENDED},
+    _S.ENDED: {},
+}
+
+OVER = frozenset({StreamState.FAILED, StreamState.ENDED})
+"""The states in which nothing more happens but `end`."""
+
+
+def following(state: StreamState, event: StreamEvent) -> StreamState:
+    """The state after an event.
+
+    :raises IllegalStateError: the event is a call that the state does not allow
+    """
+    next_state = STATES[state].get(event)
+    if next_state is None:
+        from sipsimple.session import IllegalStateError
+
+        allowed = [state.value for state, events in STATES.items() if event in events]
+        raise IllegalStateError(state.value, allowed, event.value)
+    return next_state

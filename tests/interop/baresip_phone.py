@@ -1,0 +1,156 @@
+"""baresip, a phone with another stack: as a child process, driven over its control socket; it records what it hears."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TIMEOUT = 20.0
+MODULES = Path("/usr/lib/baresip/modules")
+TONE = 500.0  # Hz, what the phone says
+
+CONFIG = """\
+poll_method epoll
+sip_listen 127.0.0.1:{sip_port}
+call_local_timeout 120
+call_max_calls 8
+net_interface 127.0.0.1
+prefer_ipv6 no
+audio_player alsa,null
+audio_source aufile,{folder}/tone.wav
+audio_alert alsa,null
+ausrc_srate {rate}
+auplay_srate {rate}
+ausrc_channels 1
+auplay_channels 1
+audio_txmode poll
+audio_level no
+audio_buffer 20-160
+rtp_ports {rtp_port}-{last_rtp_port}
+rtcp_mux no
+jitter_buffer_type fixed
+jitter_buffer_delay 1-10
+module_path {modules}
+module g711.so
+module g722.so
+module gsm.so
+module alsa.so
+module aufile.so
+module stun.so
+module ice.so
+module srtp.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app contact.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{control_port}
+snd_path {folder}/rec
+"""
+
+
+class BaresipPhone:
+    """It answers calls at `uri` by itself, and says a tone of 500 Hz in them."""
+
+    def __init__(self, program: str, folder: Path, ports: tuple[int, int, int], parameters: str, rate: int) -> None:
+        self.folder = folder
+        self.sip_port, control_port, rtp_port = ports
+        (folder / "rec").mkdir(parents=True)
+        _write_tone(folder / "tone.wav", rate)
+        (folder / "config").write_text(
+            CONFIG.format(
+                folder=folder, sip_port=self.sip_port, control_port=control_port, rtp_port=rtp_port,
+                last_rtp_port=rtp_port + 99, rate=rate, modules=MODULES,
+            )
+        )  # fmt: skip
+        (folder / "accounts").write_text(
+            f"<sip:phone@127.0.0.1:{self.sip_port};transport=udp>;regint=0;answermode=auto;ptime=20{parameters}\n"
+        )
+        (folder / "contacts").touch()
+        self._log = (folder / "log").open("wb")
+        self.process = subprocess.Popen(
+            [program, "-f", str(folder)], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+        )
+        self._control = self._connect(control_port)
+        self._buffer = b""
+
+    def _connect(self, port: int) -> socket.socket:
+        end = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", port), TIMEOUT)
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < end, self.log
+                time.sleep(0.05)  # until it listens
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def command(self, command: str, parameters: str = "") -> dict[str, Any]:
+        """Have it do something; returns its response."""
+        request = json.dumps({"command": command, "params": parameters, "token": "t"}).encode()
+        self._control.sendall(b"%d:%s," % (len(request), request))
+        while not (message := self._message()).get("response"):
+            pass
+        return message
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        while True:
+            message = self._message()
+            if message.get("event") and message.get("type") == event:
+                return message
+
+    def _message(self) -> dict[str, Any]:
+        while True:
+            length, colon, rest = self._buffer.partition(b":")
+            if colon and len(rest) > int(length):
+                self._buffer = rest[int(length) + 1 :]
+                message: dict[str, Any] = json.loads(rest[: int(length)])
+                return message
+            data = self._control.recv(65536)
+            assert data, "baresip closed the control connection"
+            self._buffer += data
+
+    def heard(self) -> tuple[np.ndarray[Any, Any], int]:
+        """The samples that it heard in its last call, and their rate; after which it is off."""
+        self.stop()  # that ends its calls, and so its recordings
+        newest = max((self.folder / "rec").glob("*-dec.wav"), key=lambda path: path.stat().st_mtime)
+        with wave.open(str(newest)) as file:
+            rate, channels = file.getframerate(), file.getnchannels()
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)[::channels]
+        return samples, rate
+
+    def stop(self) -> None:
+        if self._log.closed:
+            return
+        self._control.close()
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._log.close()
+
+
+def _write_tone(path: Path, rate: int) -> None:
+    samples = (8000 * np.sin(2 * np.pi * TONE / rate * np.arange(60 * rate))).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+
+
+def find() -> str | None:
+    return shutil.which("baresip")
