@@ -135,7 +135,11 @@ class Stream:
         self.call.stream = self
         parameter = pj.CallOpParam(True)
         parameter.opt.audioCount, parameter.opt.videoCount = 1, 0
-        self.call.makeCall(self.child.partner.uri(self.key), parameter)
+        try:
+            self.call.makeCall(self.child.partner.uri(self.key), parameter)
+        except pj.Error:
+            self.call = None  # to hang up what is no call ends the process
+            raise
 
     def accept(self, request: Message) -> None:
         self.dialog.accept(request["sdp"], lambda: self.child.respond(request))
