@@ -662,3 +662,15 @@ def test_an_address_that_is_not_ours_is_a_named_error(loopback, interface):
     for transport in ("udp", "tcp"):
         with pytest.raises(ListenError, match=f"{transport} port 0 of {interface}"):
             alice.transports.listen(transport, 0, interface)
+
+
+def test_the_kernel_keeps_bursts_of_datagrams() -> None:
+    """A datagram socket gets more than the default buffer, as far as the kernel allows."""
+    import socket
+
+    from sipsimple.core.transport.sockets import RECEIVE_BUFFER, _bound_socket
+
+    with _bound_socket(socket.SOCK_DGRAM, 0, "127.0.0.1") as bound, socket.socket(type=socket.SOCK_DGRAM) as asked:
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        granted = asked.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == granted

@@ -19,6 +19,9 @@ ANY_IPV6 = "::"
 
 #: Connections that wait to be accepted.
 BACKLOG = 256
+#: Octets that the kernel keeps until we read them, as far as its own limit allows: a burst that comes while the machine
+#: is busy with something else is not lost, and so not repeated by each of its senders.
+RECEIVE_BUFFER = 4 * 1024 * 1024
 
 
 def listen_datagrams(reactor: Any, port: int, protocol: Any, interface: str, max_size: int) -> Any:
@@ -46,6 +49,8 @@ def _bound_socket(kind: socket.SocketKind, port: int, interface: str) -> socket.
         bound.setblocking(False)
         if family is socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind is socket.SOCK_DGRAM:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if kind is socket.SOCK_STREAM and os.name == "posix":
             # a port in TIME_WAIT may be used again; on Windows this would mean any port at all
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
