@@ -219,3 +219,14 @@ def test_many_streams_one_after_the_other_leave_nothing(bench: Bench) -> None:
         once()
     until(lambda: descriptors() <= before)
     assert [process.pid for process in bench.engine.processes] == [child]
+
+
+def test_offers_that_nobody_answers_leave_nothing(bench: Bench) -> None:
+    """A stream that is closed before it was answered gives its place in the process back."""
+    for _ in range(8):
+        stream, _listener = bench.open()
+        assert bench.do(stream.offer).startswith("v=0")
+        process = stream.process
+        bench.do(stream.close)
+        until(lambda process=process: not process.leaving)
+        threading.Event().wait(0.1)  # the last words of pjsua2's call

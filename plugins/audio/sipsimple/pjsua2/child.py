@@ -278,8 +278,7 @@ class Stream:
         self._port.attach(None)
         self.child.ports.append(self._port)
         self._socket.close()
-        self.dialog.offered = self.dialog.ended = None
-        self.child.partner.dialogs.pop(self.key, None)
+        self.child.partner.forget(self.key)
         self.child.streams.pop(self.key, None)
 
 

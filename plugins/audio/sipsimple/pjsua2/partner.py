@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import secrets
 import socket
+from collections import deque
 from collections.abc import Callable
 
 __all__ = ["Dialog", "Partner"]
 
 LOOPBACK = "127.0.0.1"
 MAX_DATAGRAM = 65535
+MAX_ENDING = 16
 
 Answered = Callable[[int, str], None]  # with the status and the description of a final response
 
@@ -159,6 +161,7 @@ class Partner:
         self.user = secrets.token_hex(16)
         self.target = ""
         self.dialogs: dict[str, Dialog] = {}
+        self._ending: deque[Dialog] = deque(maxlen=MAX_ENDING)
         self._engine: tuple[str, int] | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((LOOPBACK, 0))
@@ -193,7 +196,7 @@ class Partner:
 
     def _receive(self, message: Message) -> None:
         call_id = message.header("Call-ID")
-        for dialog in list(self.dialogs.values()):
+        for dialog in (*self.dialogs.values(), *self._ending):
             if dialog._call_id == call_id:
                 dialog.receive(message)
                 return
@@ -204,6 +207,13 @@ class Partner:
                 found_dialog.receive(message)
             elif message.method != "ACK":  # a BYE of a call that we have forgotten
                 Dialog(self, "gone")._reply(message, 200 if message.method == "BYE" else 403)
+
+    def forget(self, key: str) -> None:
+        """A stream is gone; pjsua2 keeps the slot of its call until its CANCEL or BYE is answered."""
+        dialog = self.dialogs.pop(key, None)
+        if dialog is not None:
+            dialog.offered = dialog.ended = None
+            self._ending.append(dialog)
 
     def close(self) -> None:
         self._socket.close()
