@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from sipsimple.realm import Singleton
+from sipsimple.audio.clock import runs_in_real_time
+from sipsimple.realm import Singleton, current_realm
 
 __all__ = [
     "AudioEngines",
@@ -217,9 +218,11 @@ class AudioEngines(metaclass=Singleton):
 
 
 class EngineService:
-    """Has an engine ready while the application runs, where there is one."""
+    """Has an engine ready while the application runs, where there is one; not in virtual time, where nobody calls."""
 
     def start(self) -> None:
+        if not runs_in_real_time(current_realm()):
+            return
         try:
             AudioEngines().engine.start()
         except EngineError as error:
