@@ -40,7 +40,7 @@ class _ConnectionFactory(Factory):
         return connection
 
 
-class _ClientFactory(_ConnectionFactory):
+class ClientFactory(_ConnectionFactory):
     """As IReactorTCP.connectTCP wants it."""
 
     def __init__(self, build: Any, failed: Any) -> None:
@@ -349,7 +349,7 @@ class MSRPConnector:
         connection = MSRPConnection(self._reactor, self, self._limits, self._on_trace, hop.secure)
         self._waiting[connection] = attempt
         attempt.awaited = connection
-        factory: Any = _ClientFactory(lambda: connection, attempt.settled)
+        factory: Any = ClientFactory(lambda: connection, attempt.settled)
         if hop.secure:
             from msrplib.tls import TLSParameters, wrap_client
 

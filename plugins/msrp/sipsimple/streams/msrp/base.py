@@ -13,7 +13,7 @@ import logging
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,11 +21,13 @@ from msrplib.errors import ConnectionClosedError, MSRPError, as_failure
 from msrplib.handler import MessageSink, Refusal, SessionHandler
 from msrplib.incoming import IncomingMessage
 from msrplib.protocol import MSRPData
+from msrplib.relay import RelayLeg
 from msrplib.session import MSRPSession
-from msrplib.uri import MSRPURI, format_path
+from msrplib.uri import DEFAULT_PORT, MSRPURI, format_path
 from sipsimple.core import SDPAttribute, SDPMediaStream
 from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
 from sipsimple.streams import IMediaStream, MediaStreamRegistrar
+from sipsimple.streams.msrp.relay import RELAY_TIMEOUT, leg_to, relay_of
 from sipsimple.streams.msrp.sdp import (
     DIRECTIONS,
     MSRPMedia,
@@ -128,6 +130,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         self._is_offerer = True
         self._deactivated = False
         self._preparation: Deferred[Any] | None = None
+        self._leg: RelayLeg | None = None
         self._expected: Deferred[Any] | None = None
         self._connection: Deferred[Any] | None = None
         self._timer: Any = None
@@ -158,12 +161,28 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         except MSRPTransportError as error:
             self._fail("initialize", as_failure(error), str(error))
             return
-        preparation = self._get_ready()
-        if preparation is None:
-            self._post("MediaStreamDidInitialize")
+        try:
+            preparations = [found for found in (self._get_authorized(), self._get_ready()) if found is not None]
+        except Exception as error:
+            self._fail("initialize", as_failure(error), str(error))
+            return
+        if preparations:
+            self._preparation = gatherResults(preparations, consumeErrors=True)
+            self._preparation.addCallbacks(self._is_ready, self._not_ready)
         else:
-            self._preparation = preparation
-            preparation.addCallbacks(self._is_ready, self._not_ready)
+            self._post("MediaStreamDidInitialize")
+
+    def _get_authorized(self) -> Deferred[Any] | None:
+        """By the relay, if there is one."""
+        offered = None if self.remote_media is None else self.remote_media.secure
+        relay = relay_of(self.account, self._is_offerer, offered)
+        if relay is None:
+            return None
+        assert self._transport is not None and self._port is not None
+        self._secure = relay.secure
+        uri = MSRPURI.new(self._local_host(), self._port.number, relay.secure)
+        self._leg = leg_to(relay, uri, self.account, self._transport, self._limits())
+        return self._leg.authorize(RELAY_TIMEOUT)
 
     def _get_ready(self) -> Deferred[Any] | None:
         """For a subclass: what has to be there before the stream can be described.
@@ -180,6 +199,8 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
 
     def _not_ready(self, failure: Failure) -> None:
         self._preparation = None
+        if failure.check(FirstError):
+            failure = failure.value.subFailure
         if self._state not in OVER:
             self._fail("initialize", failure, failure.getErrorMessage())
 
@@ -220,11 +241,11 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
             attributes.append(SDPAttribute("setup", setup))
         if self.direction != "sendrecv":
             attributes.append(SDPAttribute(self.direction))
-        if self._secure:
+        if self._secure and self._leg is None:
             attributes.append(SDPAttribute("fingerprint", self._transport.tls_identity.fingerprint))
         return SDPMediaStream(
             self.media_type,
-            self._port.number,
+            self._port.number if self._leg is None else self.msrp_session.local_path[0].port or DEFAULT_PORT,
             "TCP/TLS/MSRP" if self._secure else "TCP/MSRP",
             formats=["*"],
             attributes=[*attributes, *self._local_attributes(for_offer)],
@@ -263,6 +284,10 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
     def _have_session(self, host: str) -> None:
         """Have a session with a URI at `host`; another one than before if that is another address by now."""
         session = self.msrp_session
+        if self._leg is not None:
+            if session is None:
+                self.msrp_session = MSRPSession(self._leg.path, handler=self, limits=self._limits())
+            return
         if session is not None and session.local_uri.host == host and session.local_uri.secure is self._secure:
             return
         self._forget_session()
@@ -279,7 +304,7 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
     def _expect_connection(self) -> None:
         if self._expected is None:
             assert self._port is not None and self.msrp_session is not None
-            self._expected = self._port.expect(self.msrp_session)
+            self._expected = (self._leg or self._port).expect(self.msrp_session)
             self._expected.addCallbacks(self._bound, self._not_bound, errbackArgs=(self.msrp_session,))
 
     # IMediaStream: the connection
@@ -298,7 +323,8 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
             self._fail("start", None, "the remote party answered with another transport than the offered one")
             return
         self._adopt(remote)
-        session.remote_fingerprint = remote.fingerprint if self._secure else None
+        # RFC 4976 9.2: a relay is known by its name; behind it there is nobody whose certificate could be seen
+        session.remote_fingerprint = remote.fingerprint if self._secure and self._leg is None else None
         if self._state in OVER:  # connected to already, by somebody with another certificate
             return
         session.remote_path = remote.path
@@ -315,7 +341,10 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         if we_connect(self._is_offerer, setup):
             self._stop_expecting()
             try:
-                self._connection = self._transport.connect(session, START_TIMEOUT, self.shares_connection)
+                if self._leg is not None:
+                    self._connection = self._leg.connect(session)
+                else:
+                    self._connection = self._transport.connect(session, START_TIMEOUT, self.shares_connection)
             except (MSRPTransportError, MSRPError) as error:
                 self._fail("start", as_failure(error), str(error))
                 return
@@ -407,6 +436,8 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         if preparation is not None:
             preparation.cancel()
         self._forget_session()
+        if self._leg is not None:
+            self._leg.close()
         self._release_port()
         self._closed()
 

@@ -6,6 +6,7 @@ it and closed when none has used it for a while, or when the application stops.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -33,6 +34,10 @@ REPORT_TIMEOUT = 60.0
 """Seconds from the last octet of a message to its success report; then it has failed with 408."""
 
 LIMITS = Limits(report_timeout=REPORT_TIMEOUT)
+
+
+_SECRET = re.compile(r"^(Authorization: ).*", re.MULTILINE)
+"""What a trace does not show: who has it can try passwords on it."""
 
 
 class MSRPTransportError(Exception):
@@ -198,5 +203,5 @@ class MSRPTransport(NotificationDispatcher, metaclass=Singleton):
         self._center.post_notification(
             "MSRPTransportTrace",
             self,
-            NotificationData(direction=direction, data=data.decode("utf-8", "backslashreplace")),
+            NotificationData(direction=direction, data=_SECRET.sub(r"\1***", data.decode("utf-8", "backslashreplace"))),
         )
