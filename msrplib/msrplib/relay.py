@@ -266,6 +266,7 @@ class RelayLeg:
         expected, self._expected = self._expected, None
         if expected is not None and not expected.called:
             if failure is None:
+                assert self._session is not None
                 expected.callback(self._session)
             else:
                 expected.errback(failure)
