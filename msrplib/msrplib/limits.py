@@ -56,8 +56,9 @@ class Limits:
     """Sessions on one connection."""
 
     max_chunk_size: int = 510 * _KIB
-    """Body of one outgoing chunk at the most, on a connection that takes it within `chunk_time`. A relay may need
-    less: Kamailio passes 10 KiB."""
+    """Body of one outgoing chunk at the most, on a connection that takes it within `chunk_time`."""
+    relay_chunk_size: int = 8192
+    """The same on a path with a relay: Kamailio passes 10 KiB."""
     min_chunk_size: int = 2048
     """Body of one outgoing chunk at the least (RFC 4975 7.1.1: smaller ones need not be interruptible)."""
     chunk_time: float = 0.02

@@ -65,17 +65,17 @@ class Outbox:
     def submit(self, message: OutgoingMessage) -> None:
         """Send a message as soon as may be."""
         content_size = message.size
-        if message.is_in_memory and content_size is not None and content_size <= self._small_size():
+        if message.is_in_memory and content_size is not None and content_size <= self._small_size(message):
             if not self._small and self._small_may_leave():
-                self._send_chunk(message, self._small_size())
+                self._send_chunk(message, self._small_size(message))
                 return
             self._small.append(message)
         else:
             self._large.append(message)
             self.pump()
 
-    def _small_size(self) -> int:
-        return min(SMALL_MESSAGE, self._limits.max_chunk_size)
+    def _small_size(self, message: OutgoingMessage) -> int:
+        return min(SMALL_MESSAGE, message.session.max_chunk_size)
 
     def _small_may_leave(self) -> bool:
         return not self._paused and self._unsent < SMALL_WINDOW and not self._transactions.is_full
@@ -92,7 +92,7 @@ class Outbox:
                     return
                 message = small.popleft()
                 if not message.is_final:
-                    self._send_chunk(message, self._small_size())
+                    self._send_chunk(message, self._small_size(message))
             elif large:
                 if not self._large_may_leave():
                     return
@@ -106,7 +106,7 @@ class Outbox:
             if message.sent:
                 self._write(message.abort_chunk())
             return
-        if not self._send_chunk(message, self._chunk_size):
+        if not self._send_chunk(message, min(self._chunk_size, message.session.max_chunk_size)):
             return
         if not message.is_starved:
             self._large.append(message)

@@ -8,7 +8,6 @@ renewed before it expires.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from twisted.python.failure import Failure
 
 from msrplib.connection import MSRPConnection
 from msrplib.digest import DigestChallenge, DigestError
-from msrplib.drops import log
+from msrplib.drops import log, logger
 from msrplib.errors import (
     BindTimeoutError,
     ConnectionClosedError,
@@ -37,10 +36,8 @@ if TYPE_CHECKING:
     from msrplib.session import MSRPSession
     from msrplib.tls import TLSParameters
 
-__all__ = ["RELAY_CHUNK_SIZE", "RelayAuthenticationError", "RelayError", "RelayLeg"]
+__all__ = ["RelayAuthenticationError", "RelayError", "RelayLeg"]
 
-RELAY_CHUNK_SIZE = 8192
-"""Octets of the body of a chunk that goes through a relay: what all that are known pass on."""
 MAX_ATTEMPTS = 3
 """AUTH requests until the relay has to agree: one without credentials, one with, one more where a nonce was stale."""
 MIN_EXPIRES, MAX_EXPIRES = 10, 86_400
@@ -100,7 +97,6 @@ class RelayLeg:
         limits: Limits | None = None,
         on_trace: TraceHook | None = None,
     ) -> None:
-        limits = limits or Limits()
         self.relay = relay
         self.uri = uri
         self.use_path: tuple[MSRPURI, ...] = ()
@@ -109,7 +105,7 @@ class RelayLeg:
         self._username = username
         self._password = password
         self._tls = tls
-        self._limits = replace(limits, max_chunk_size=min(limits.max_chunk_size, RELAY_CHUNK_SIZE))
+        self._limits = limits or Limits()
         self._on_trace = on_trace
         self._state = _State.NEW
         self._connection: MSRPConnection | None = None
@@ -226,8 +222,9 @@ class RelayLeg:
             if authorized is not None:
                 authorized.callback(self)
         elif use_path != self.use_path:
-            # RFC 4976 5.1: the same as long as it is renewed in time; nobody could tell the peer of another one
-            self._fail(as_failure(RelayError("the relay has given us another path")))
+            # Kamailio gives another one each time. Nobody could tell the peer of it, and what came over this connection
+            # goes on coming: the first path is used for as long as the relay takes it.
+            logger.info("%s gave another path at the renewal; the first one is used on", self.relay)
 
     def _renew(self) -> None:
         self._timer = None

@@ -56,6 +56,7 @@ class MSRPSession:
             raise ValueError("a session needs a URI of its own")
         self.handler = handler if handler is not None else SessionHandler()
         self.limits = limits or Limits()
+        self.max_chunk_size = self.limits.max_chunk_size  # of this path
         self.binding = Binding(self)
         self._receiver = Receiver(self)
         self._deliveries = DeliveryTable(self)
@@ -86,6 +87,9 @@ class MSRPSession:
         to_path = format_path((*reversed(self.local_path[:-1]), *self._remote_path))
         self._path_headers = (to_path, self._local_text)
         self._path_text = f"To-Path: {to_path}\r\nFrom-Path: {self._local_text}\r\n"
+        self.max_chunk_size = self.limits.max_chunk_size
+        if len(self.local_path) > 1 or len(self._remote_path) > 1:
+            self.max_chunk_size = min(self.max_chunk_size, self.limits.relay_chunk_size)
         self.send_waiting()
 
     @property

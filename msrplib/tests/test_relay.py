@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msrplib.digest import DigestChallenge, DigestError
 from msrplib.errors import BindTimeoutError, ConnectionClosedError, MSRPResponseError, SessionStateError
 from msrplib.limits import Limits
-from msrplib.relay import RELAY_CHUNK_SIZE, RelayAuthenticationError, RelayError, RelayLeg
+from msrplib.relay import RelayAuthenticationError, RelayError, RelayLeg
 from msrplib.session import MSRPSession
 from msrplib.transport import MSRPConnector, MSRPListener
 from msrplib.uri import MSRPURI
@@ -38,6 +38,7 @@ class Relay:
         self.answers: list[str] = []  # what AUTH gets instead of what it should
         self.challenge = CHALLENGE
         self.nonces = 0
+        self.keeps_paths = True
         self.auths: list[str] = []
         self.clients: dict[str, Any] = {}  # by the session id that was given to them
         self.connections: list[Any] = []
@@ -105,7 +106,8 @@ class RelayConnection:
                 transaction_id, "401 Unauthorized", headers, f"WWW-Authenticate: {relay.challenge % relay.nonces}"
             )
             return
-        self.given = self.given or f"leg{len(relay.clients)}"
+        if not self.given or not relay.keeps_paths:
+            self.given = f"leg{len(relay.clients)}"
         relay.clients[self.given] = self
         more = [f"Use-Path: msrp://10.0.0.1:{relay.port}/{self.given};tcp"]
         more += [f"Expires: {relay.expires}"] if relay.expires is not None else []
@@ -317,7 +319,33 @@ def test_chunks_are_short(relay: Relay, reactor: Any, make_recorder: Any) -> Non
     reactor.settle()
     (message,) = talk.bobs_handler.messages
     assert len(message.content) == 100_000
-    assert max(request.size for request in talk.bobs_handler.requests) <= RELAY_CHUNK_SIZE
+    assert max(request.size for request in talk.bobs_handler.requests) <= Limits().relay_chunk_size
+
+
+def test_chunks_to_who_is_behind_a_relay_are_short(relay: Relay, reactor: Any, make_recorder: Any) -> None:
+    """RFC 4976 6: the sender has no relay, but its path to the other one has."""
+    talk = Talk(relay, reactor, make_recorder)
+    talk.bind_from_bob()
+    talk.bob.send_message(bytes(100_000), "application/octet-stream", success_report="yes")
+    talk.bob.send_message(bytes(10_000), "text/plain", success_report="yes")
+    reactor.settle()
+    assert sorted(len(message.content) for message in talk.handler.messages) == [10_000, 100_000]
+    assert max(request.size for request in talk.handler.requests) <= Limits().relay_chunk_size
+
+
+def test_renewal_with_another_path(relay: Relay, reactor: Any, make_recorder: Any) -> None:
+    """The peer knows the first path alone, and the relay still takes it: the session goes on."""
+    talk = Talk(relay, reactor, make_recorder)
+    talk.bind_from_bob()
+    path = talk.leg.path
+    relay.keeps_paths = False
+    reactor.pass_time(481)
+    assert len(relay.clients) == 2 and talk.leg.path == path
+    talk.bob.send_message(b"hello", "text/plain")
+    talk.alice.send_message(b"hi", "text/plain")
+    reactor.settle()
+    assert [message.content for message in talk.handler.messages] == [b"hello"]
+    assert [message.content for message in talk.bobs_handler.messages] == [b"hi"]
 
 
 def test_two_legs(relay: Relay, reactor: Any, make_recorder: Any) -> None:

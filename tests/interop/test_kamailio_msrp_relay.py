@@ -189,7 +189,7 @@ def test_a_relay_that_restarts(ends: Ends) -> None:
 
 
 def test_the_authorization_is_renewed(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 4976 5.1: again before it expires, with the same path."""
+    """RFC 4976 5.1: again before it expires; Kamailio gives another path each time, and the first one lasts."""
     from msrplib import relay
 
     monkeypatch.setattr(relay, "RENEWAL", 0.001)
