@@ -64,10 +64,10 @@ def cost_of_plugins() -> float:
         path = os.environ.get("PYTHONPATH", "")
         differences = []
         for _ in range(PAIRS):
-            without = measure_in_child("bench_start.py", "start")
+            without = measure_in_child("bench_start.py", "start", "audio")
             os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, path]))
             try:
-                having = measure_in_child("bench_start.py", "start")
+                having = measure_in_child("bench_start.py", "start", "audio")
             finally:
                 os.environ["PYTHONPATH"] = path
             if having["plugins"] - without["plugins"] != PLUGINS:
@@ -80,6 +80,14 @@ def import_module(name: str) -> None:
     since = time.perf_counter()
     __import__(name)
     print(json.dumps({"seconds": time.perf_counter() - since, "rss": rss()}))
+
+
+def leave_out(plugin: str) -> None:
+    """As if it were not installed."""
+    import importlib.metadata
+
+    found = importlib.metadata.entry_points
+    importlib.metadata.entry_points = lambda **of: [entry for entry in found(**of) if entry.name != plugin]  # type: ignore
 
 
 def start_application() -> None:
@@ -117,7 +125,8 @@ def start_application() -> None:
 def main() -> int:
     ours = [measure_in_child("bench_start.py", "import", "sipsimple.application") for _ in range(RUNS)]
     twisted = [measure_in_child("bench_start.py", "import", "twisted.internet.ssl") for _ in range(RUNS)]
-    starts = [measure_in_child("bench_start.py", "start") for _ in range(RUNS)]
+    starts = [measure_in_child("bench_start.py", "start", "audio") for _ in range(RUNS)]
+    with_audio = [measure_in_child("bench_start.py", "start") for _ in range(RUNS)]
 
     def middle(results: list[dict[str, float]], key: str, factor: float = 1.0) -> float:
         return factor * median(result[key] for result in results)
@@ -127,14 +136,16 @@ def main() -> int:
         "import sipsimple.application", middle(ours, "seconds"), "s", at_most=0.45,
         limit=("Twisted with TLS", middle(twisted, "seconds")),
     )  # fmt: skip
-    figures.add("start() to SIPApplicationDidStart", middle(starts, "seconds", 1000), "ms", at_most=50)
+    figures.add("start() to SIPApplicationDidStart, no audio", middle(starts, "seconds", 1000), "ms", at_most=50)
     figures.add(
-        "memory after start",
+        "memory after start, no audio",
         middle(starts, "rss"),
         "MB",
         at_most=60,
         limit=("Twisted with TLS", middle(twisted, "rss")),
     )
+    figures.add("start() with audio: numpy, mixers, an engine's process", middle(with_audio, "seconds", 1000), "ms")
+    figures.add("memory after start with audio", middle(with_audio, "rss"), "MB")
     figures.add(f"{PLUGINS} installed plugins add to start()", cost_of_plugins(), "ms", at_most=10)
     figures.show()
     return 1 if figures.missed else 0
@@ -144,7 +155,9 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["import", name]:
             import_module(name)
-        case ["start"]:
+        case ["start", *without]:
+            for plugin in without:
+                leave_out(plugin)
             start_application()
         case _:
             sys.exit(main())

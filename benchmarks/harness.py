@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -51,9 +52,13 @@ class Figures:
 
 
 def measure_in_child(script: str, *arguments: str) -> dict[str, Any]:
-    """Runs a script of this folder in a fresh process; its last line of output is its result in JSON."""
+    """Runs a script of this folder in a fresh process; its last line of output is its result in JSON.
+
+    Modules may be kept as byte code, as pip leaves them, whatever the environment says.
+    """
     command = [sys.executable, str(HERE / script), *arguments]
-    output = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    output = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     if output.returncode != 0:
         raise RuntimeError(f"{script} {' '.join(arguments)} failed:\n{output.stdout}\n{output.stderr}")
     result: dict[str, Any] = json.loads(output.stdout.splitlines()[-1])
