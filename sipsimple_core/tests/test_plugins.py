@@ -259,6 +259,29 @@ def test_hook_that_raises_does_not_stop_the_others(bare, caplog, error):
     assert "The plugin b failed" in caplog.text
 
 
+def test_an_examination_finds_what_is_wrong(bare):
+    """Each failure once, with the plugin; of hooks that need no application alone."""
+
+    def fail():
+        raise LookupError("broken")
+
+    broken = bare.register(plugin(sipsimple_settings=fail, sipsimple_application_services=fail), "broken")
+    wrong = bare.register(plugin(sipsimple_media_streams=lambda: 42), "wrong")
+    sound = bare.register(plugin(sipsimple_media_streams=lambda: ()), "sound")
+    bare.examine()
+    bare.examine()
+    assert broken.failures == ["its hook sipsimple_settings raised LookupError: broken"]
+    assert wrong.failures == ["its hook sipsimple_media_streams returns no Iterable but an object of type int"]
+    assert sound.failures == []
+
+
+def test_failures_that_are_kept_are_bounded(bare):
+    kept = bare.register(plugin(), "kept")
+    for number in range(500):
+        bare.report(kept, f"failure {number}")
+    assert len(kept.failures) == 100
+
+
 def test_hook_that_is_a_generator_is_run_within_the_hook(bare):
     def fail():
         yield int

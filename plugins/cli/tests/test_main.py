@@ -171,6 +171,24 @@ def test_the_example_of_the_readme(run: Any, plugins: Any) -> None:
     assert run("whoami").output == f"{ALICE}\n"
 
 
+def test_plugins_whose_hooks_fail_are_listed(run: Any, run_json: Any, plugins: Any) -> None:
+    """Also two that offer one type of stream: what is wrong stands with the plugin, and the exit code is 1."""
+
+    def fail() -> Any:
+        raise LookupError("broken")
+
+    def stream(name: str) -> Any:
+        return hookimpl(lambda: [type(name, (), {"type": "rival", "priority": 0})])
+
+    plugins.append((SimpleNamespace(sipsimple_settings=hookimpl(fail)), "broken"))
+    plugins.append((SimpleNamespace(sipsimple_media_streams=stream("One")), "one"))
+    plugins.append((SimpleNamespace(sipsimple_media_streams=stream("Two")), "two"))
+    found = {plugin["name"]: plugin["failures"] for plugin in run_json("plugins", code=1)}
+    assert found["broken"] == ["its hook sipsimple_settings raised LookupError: broken"]
+    assert any("rival" in failure for failure in found["one"] + found["two"])
+    assert "raised LookupError: broken" in run("plugins", code=1).output
+
+
 def test_commands_that_are_wrong(run: Any, plugins: Any, caplog: pytest.LogCaptureFixture) -> None:
     """What is no command, or has a name that is taken, is left out and reported; the others work."""
     plugins.append((Greeter(click.command(name="account")(lambda: None), "nonsense", greet), "greeter"))

@@ -36,6 +36,8 @@ log = logging.getLogger("sipsimple.plugins")
 
 ENTRY_POINT_GROUP = "sipsimple"
 LOAD_VARIABLE = "SIPSIMPLE_LOAD_PLUGINS"
+MAX_FAILURES = 100
+"""Different failures of one plugin that are kept; the log has all."""
 
 
 class PluginState(Enum):
@@ -49,12 +51,17 @@ class PluginState(Enum):
 
 @dataclass(eq=False, slots=True)
 class Plugin:
-    """A plugin as the manager knows it; `distribution` and `version` are None if registered by hand."""
+    """A plugin as the manager knows it; `distribution` and `version` are None if registered by hand.
+
+    :ivar reason: why it was not loaded
+    :ivar failures: what it did wrong since it was loaded, each once
+    """
 
     name: str
     state: PluginState = PluginState.FOUND
     reason: str | None = None
     hooks: tuple[str, ...] = ()
+    failures: list[str] = field(default_factory=list)
     module: Any = field(default=None, repr=False)
     entry_point: EntryPoint | None = field(default=None, repr=False)
 
@@ -218,8 +225,18 @@ class PluginManager(metaclass=Singleton):
                 found = type(result).__name__
                 self.report(plugin, f"its hook {hook} returns no {expected.__name__} but an object of type {found}")
 
+    def examine(self) -> None:
+        """Ask the plugins all that they offer without an application; what fails is in their `failures` then."""
+        for hook in sorted(self.hook_names):
+            if not self._caller(hook).spec.argnames:
+                for _ in self.call_each(hook):
+                    pass
+
     def report(self, plugin: Plugin, reason: str, error: BaseException | None = None) -> None:
-        """Log that something is wrong with a plugin, and post SIPApplicationPluginDidFail."""
+        """Log that something is wrong with a plugin, keep it in `failures`, and post SIPApplicationPluginDidFail."""
+        failures = plugin.failures
+        if plugin.state is PluginState.LOADED and reason not in failures and len(failures) < MAX_FAILURES:
+            failures.append(reason)
         log.error("The plugin %s failed: %s", plugin, reason, exc_info=error)
         data = NotificationData(
             plugin=plugin.name,

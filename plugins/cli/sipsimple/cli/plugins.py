@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from sipsimple.cli.environment import CommandLine, json_option
 from sipsimple.cli.errors import ExitCode
 from sipsimple.cli.new_plugin import new_plugin
+
+if TYPE_CHECKING:
+    from sipsimple.plugins import Plugin
 
 __all__ = ["plugins"]
 
@@ -15,9 +20,9 @@ __all__ = ["plugins"]
 @json_option
 @click.pass_context
 def plugins(context: click.Context, as_json: bool) -> None:
-    """List the plugins: version, state and the hooks that they implement.
+    """List the plugins: version, state and the hooks that they implement, or what is wrong with them.
 
-    The exit code is 1 if one of them could not be loaded.
+    They are asked for all that they offer. The exit code is 1 if one of them could not be loaded, or failed then.
     """
     if context.invoked_subcommand is None:
         list_plugins(context.ensure_object(CommandLine), as_json)
@@ -28,9 +33,14 @@ plugins.add_command(new_plugin)
 
 def list_plugins(command_line: CommandLine, as_json: bool) -> None:
     from sipsimple.plugins import PluginManager, PluginState
+    from sipsimple.streams import MediaStreamRegistry
+
+    def has_failed(plugin: Plugin) -> bool:
+        return plugin.state is PluginState.FAILED or bool(plugin.failures)
 
     manager = PluginManager()
-    manager.load()
+    manager.examine()
+    tuple(MediaStreamRegistry())  # tells of two that offer one type
     found = manager.plugins
     if as_json:
         command_line.print_json(
@@ -41,6 +51,7 @@ def list_plugins(command_line: CommandLine, as_json: bool) -> None:
                     "version": plugin.version,
                     "state": plugin.state.value,
                     "reason": plugin.reason,
+                    "failures": plugin.failures,
                     "hooks": list(plugin.hooks),
                 }
                 for plugin in found
@@ -58,15 +69,15 @@ def list_plugins(command_line: CommandLine, as_json: bool) -> None:
         for title in ("plugin", "distribution", "version", "state", "hooks"):
             table.add_column(title)
         for plugin in found:
-            failed = plugin.state is PluginState.FAILED
             hooks = ", ".join(hook.removeprefix("sipsimple_") for hook in plugin.hooks)
+            wrong = "\n".join(filter(None, [plugin.reason, *plugin.failures]))
             table.add_row(
                 plugin.name,
                 plugin.distribution or "",
                 plugin.version or "",
-                Text(plugin.state.value, style="red" if failed else ""),
-                Text(plugin.reason or hooks),
+                Text(plugin.state.value, style="red" if has_failed(plugin) else ""),
+                Text(wrong or hooks),
             )
         command_line.print(table)
-    if any(plugin.state is PluginState.FAILED for plugin in found):
+    if any(map(has_failed, found)):
         raise SystemExit(int(ExitCode.FAILED))
