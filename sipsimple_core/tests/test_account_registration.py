@@ -78,13 +78,15 @@ def test_from_activation_to_deactivation(network: MemoryNetwork, server: SIPServ
         "SIPAccountDidActivate",
         "SIPAccountWillRegister",
         "SIPAccountRegistrationGotAnswer",
+        "SIPAccountRegistrationGotAnswer",
         "SIPAccountRegistrationDidSucceed",
         "SIPAccountWillDeactivate",
         "SIPAccountRegistrationGotAnswer",
         "SIPAccountRegistrationDidEnd",
         "SIPAccountDidDeactivate",
     ]
-    answer = alice.posted("RegistrationGotAnswer")[0]
+    challenge, answer, _ = alice.posted("RegistrationGotAnswer")
+    assert (challenge.code, challenge.registrar) == (401, answer.registrar)
     assert (answer.code, answer.reason, answer.registrar) == (200, "OK", Route(IP, 5060, "udp"))
     assert answer.registration is alice.posted("RegistrationDidEnd")[0].registration
 

@@ -48,6 +48,7 @@ class Recorder:
         self.bindings: list[Bindings] = []
         self.failures: list[RequestFailure] = []
         self.expired: list[bool] = []
+        self.answers: list[tuple[int, Destination]] = []
         self.on_will_expire: Callable[[], None] = lambda: None
         self.destinations = [Destination(registrar)]
         self.usage = RegistrationUsage(party.core, self, FrozenFromHeader(ADDRESS), credentials, duration)
@@ -62,6 +63,9 @@ class Recorder:
     def _note(self, event: str) -> None:
         self.events.append(event)
         self.times.append(self.link.now - self.start)
+
+    def registration_answered(self, response: SIPResponse, destination: Destination) -> None:
+        self.answers.append((response.code, destination))
 
     def registered(self, bindings: Bindings) -> None:
         self._note("registered")
@@ -475,6 +479,8 @@ def test_the_next_server_takes_over(link: Link, alice: Party, server: Party, use
     link.advance(300)
     assert user.events == ["registered", "will expire", "registered"]
     assert link.lines("registrar") == ["503 REGISTER"] and registrar.requests == 2
+    first, last = user.destinations
+    assert user.answers == [(503, first), (200, last), (200, last)]
 
 
 # What is asked for meanwhile

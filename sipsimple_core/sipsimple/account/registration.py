@@ -130,6 +130,17 @@ class RegistrationService(PersistentService):
         """The registration that sent it, None if it is one from before."""
         return self._registration if notification.sender is self._registration else None
 
+    def _NH_SIPRegistrationGotAnswer(self, notification: Notification) -> None:
+        registration, data = self._sender(notification), notification.data
+        if registration is not None:
+            self._post(
+                "SIPAccountRegistrationGotAnswer",
+                code=data.code,
+                reason=data.reason,
+                registration=registration,
+                registrar=_route_of(data.route_header),
+            )
+
     def _NH_SIPRegistrationDidSucceed(self, notification: Notification) -> None:
         registration, data = self._sender(notification), notification.data
         bindings = None if registration is None else registration.bindings
@@ -141,7 +152,6 @@ class RegistrationService(PersistentService):
         self._keep_gruus(data.contact_header)
         self._keep_service_route(data.service_route_list, route)
         self._keep_flow_alive(bindings)
-        self._tell_answer(data, registration, route)
         self._post(
             "SIPAccountRegistrationDidSucceed",
             contact_header=data.contact_header,
@@ -157,8 +167,6 @@ class RegistrationService(PersistentService):
         if registration is None:
             return
         refused = data.originator == "remote"
-        if refused:
-            self._tell_answer(data, registration, _route_of(data.route_header))
         if self._bound is not None and not registration.is_registered:
             # its time was out while we tried to refresh it
             self._expired(registration)
@@ -185,8 +193,6 @@ class RegistrationService(PersistentService):
         if data.expired:
             self._expired(registration)
             return
-        if data.code is not None:
-            self._tell_answer(data, registration, _route_of(registration.route_header))
         was_bound = self._bound is not None
         self._forget()
         if was_bound:
@@ -202,20 +208,9 @@ class RegistrationService(PersistentService):
         registration, data = self._sender(notification), notification.data
         if registration is None:
             return
-        if data.originator == "remote":
-            self._tell_answer(data, registration, _route_of(data.route_header))
         self._forget()
         self._post("SIPAccountRegistrationDidNotEnd", code=data.code, reason=data.reason, registration=registration)
         self._ended()
-
-    def _tell_answer(self, data: Any, registration: Registration, registrar: Route) -> None:
-        self._post(
-            "SIPAccountRegistrationGotAnswer",
-            code=data.code,
-            reason=data.reason,
-            registration=registration,
-            registrar=registrar,
-        )
 
     # What the registrar says beside it
 

@@ -43,7 +43,7 @@ declare_notification(
 declare_notification(
     "SIPAccountRegistrationGotAnswer",
     "Account",
-    "The registrar answered a REGISTER: the final response, after challenges that we have an answer to.",
+    "A response to a REGISTER came: provisional ones, challenges and those that have us try the next route as well.",
     code=field(int, "status code"),
     reason=field(str, "its phrase"),
     registration=_REGISTRATION,

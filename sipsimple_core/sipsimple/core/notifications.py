@@ -103,6 +103,14 @@ _FAILURE = {
 }
 
 declare_notification(
+    "SIPRegistrationGotAnswer",
+    "Registration",
+    "A response to a REGISTER came: provisional ones, challenges and those that have us try the next route as well.",
+    code=field(int, "status code of the response"),
+    reason=field(str, "its phrase"),
+    route_header=field("FrozenRouteHeader", "where the REGISTER went"),
+)
+declare_notification(
     "SIPRegistrationDidSucceed",
     "Registration",
     "The registrar accepted a REGISTER: the binding is made, or refreshed.",

@@ -18,6 +18,7 @@ from sipsimple.core.wire.headers import (
 
 if TYPE_CHECKING:
     from sipsimple.core.engine import Engine
+    from sipsimple.core.protocol.outgoing_request import Destination
     from sipsimple.core.protocol.registration_usage import Bindings
     from sipsimple.core.protocol.request_failure import RequestFailure
     from sipsimple.core.wire.digest import BaseCredentials
@@ -40,9 +41,9 @@ class Registration:
     A failure is told and not tried again: when, and by which route, is up to the caller. Methods are called in the
     reactor thread.
 
-    Notifications: `SIPRegistrationDidSucceed`, `SIPRegistrationDidFail`, `SIPRegistrationWillExpire`,
-    `SIPRegistrationWillEnd`, `SIPRegistrationDidEnd`, `SIPRegistrationDidNotEnd`, `SIPRegistrationGotBindings`,
-    `SIPRegistrationDidNotGetBindings`.
+    Notifications: `SIPRegistrationGotAnswer`, `SIPRegistrationDidSucceed`, `SIPRegistrationDidFail`,
+    `SIPRegistrationWillExpire`, `SIPRegistrationWillEnd`, `SIPRegistrationDidEnd`, `SIPRegistrationDidNotEnd`,
+    `SIPRegistrationGotBindings`, `SIPRegistrationDidNotGetBindings`.
 
     Attributes: `from_header`, `credentials`, `duration`, `contact_header` and `route_header` (of the last `register`),
     `registrar_uri` (the Request-URI: that of the domain, unless it is set to where a 3xx redirects to).
@@ -144,6 +145,15 @@ class Registration:
         return self._usage
 
     # What the usage tells its user
+
+    def registration_answered(self, response: SIPResponse, destination: Destination) -> None:
+        post(
+            "SIPRegistrationGotAnswer",
+            self,
+            code=response.code,
+            reason=response.reason,
+            route_header=route_of(destination),
+        )
 
     def registered(self, bindings: Bindings) -> None:
         response = bindings.response

@@ -8,7 +8,7 @@ the outcome: succeeded, refused or failed. It serves requests outside a dialog a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sipsimple.core.protocol.transaction import TransactionLimitError
@@ -71,6 +71,7 @@ class OutgoingRequest:
     :param dialog: whose CSeq numbers the repetitions take; None for a request outside a dialog.
     :param timeout: seconds until the whole is given up with 408, each hop getting its equal share of what is left;
         without one a hop is given up after timer F (32 s).
+    :param on_response: called with each response as it comes, also with those of which the owner hears nothing.
 
     Attributes: `request` (as last sent), `hop` (where to), `destination`, `done`, `retry_after` (seconds that the
     last response with Retry-After said, or None), `targets` (contacts of the final 3xx, best first).
@@ -86,6 +87,7 @@ class OutgoingRequest:
         "_destinations",
         "_dialog",
         "_is_alive",
+        "_on_response",
         "_owner",
         "_timer",
         "_transaction",
@@ -105,6 +107,7 @@ class OutgoingRequest:
         authenticator: Authenticator | None = None,
         dialog: Dialog | None = None,
         timeout: float | None = None,
+        on_response: Callable[[OutgoingRequest, SIPResponse], None] | None = None,
         *,
         now: float,
     ) -> None:
@@ -114,6 +117,7 @@ class OutgoingRequest:
         self.targets: tuple[FrozenContactHeader, ...] = ()
         self._core = core
         self._owner = owner
+        self._on_response = on_response
         self._authenticator = authenticator
         self._attempt: AuthenticationAttempt | None = None if authenticator is None else authenticator.attempt()
         self._dialog = dialog
@@ -225,6 +229,8 @@ class OutgoingRequest:
         if self.done or transaction is not self._transaction:
             return
         code = response.code
+        if self._on_response is not None:
+            self._on_response(self, response)
         if code < 200:
             self._is_alive = True
             self._owner.request_progressed(self, response, now)

@@ -63,6 +63,9 @@ class Bindings:
 class RegistrationUser(Protocol):
     """The layer above."""
 
+    def registration_answered(self, response: SIPResponse, destination: Destination) -> None:
+        """A response of any kind to a REGISTER that binds or unbinds; what it means is told afterwards."""
+
     def registered(self, bindings: Bindings) -> None:
         """The binding was made or refreshed."""
 
@@ -156,6 +159,9 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
             seconds = self.duration
         self._accepted = ours or content, contacts
         return seconds
+
+    def response_came(self, outgoing: OutgoingRequest, response: SIPResponse) -> None:
+        self.user.registration_answered(response, outgoing.destination)
 
     def told_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int, now: float) -> None:
         contact, contacts = self._accepted

@@ -204,6 +204,9 @@ class SoftStateUsage(ABC, Generic[C]):
         self.duration = seconds
         return True
 
+    def response_came(self, outgoing: OutgoingRequest, response: SIPResponse) -> None:
+        """Each response as it comes, also a challenge that is answered; what it means is told afterwards."""
+
     @property
     def is_removable(self) -> bool:
         """Whether there is a way to tell the server what to take back."""
@@ -252,8 +255,9 @@ class SoftStateUsage(ABC, Generic[C]):
             # where the last success was is tried first: the others need not know of what is there
             destinations = sorted(destinations, key=lambda destination: destination != self.destination)
         self._outgoing = OutgoingRequest(
-            request, destinations, self.core, self, self._authenticator, None, self._timeout, now=now
-        )
+            request, destinations, self.core, self, self._authenticator, None, self._timeout, self.response_came,
+            now=now,
+        )  # fmt: skip
 
     def _change(self, event: SoftStateEvent) -> None:
         self.state = SOFT_STATES[self.state][event]
