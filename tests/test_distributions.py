@@ -26,12 +26,12 @@ def test_the_readme_has_it(name: str) -> None:
 
 
 def test_every_plugin_is_an_extra_of_the_meta_package() -> None:
-    """And `all` brings all extras but those for development."""
+    """And `all` brings all extras but those for development and `pjsua2`, which is GPL: who wants it says so."""
     extras = FUNCTIONS["meta_package"]().settings["project"]["optional-dependencies"]
     brought = {requirement.partition(">")[0] for name in extras if name != "dev" for requirement in extras[name]}
     libraries = {"msrplib", "sipsimple-core", "sipsimple-msrp"}  # others need them
     assert set(DISTRIBUTIONS) - libraries <= brought
-    assert extras["all"] == [f"sipsimple[{','.join(sorted(set(extras) - {'all', 'dev'}))}]"]
+    assert extras["all"] == [f"sipsimple[{','.join(sorted(set(extras) - {'all', 'dev', 'pjsua2'}))}]"]
 
 
 def test_the_core_needs_nothing_that_only_a_plugin_needs() -> None:

@@ -93,9 +93,11 @@ def _foreign_thread() -> int | None:
     reactor: Any = sys.modules.get("twisted.internet.reactor")
     if reactor is None:
         return None
+    loop = getattr(reactor, "_asyncioEventloop", None)
+    if loop is not None and loop.is_running():
+        _have_daemon_threads(reactor)  # asyncio ends without telling the reactor, which would end its threads
     if not reactor.running:
         # An asyncio reactor was installed on a loop that runs, but nobody has told the reactor yet.
-        loop = getattr(reactor, "_asyncioEventloop", None)
         if loop is None or not loop.is_running():
             return None
         loop.call_soon_threadsafe(_join_loop, reactor)
@@ -116,9 +118,13 @@ def _thread_of(loop: Any) -> int | None:
     return thread or threading.get_ident()
 
 
-def _run_reactor(reactor: Any) -> None:
-    # Otherwise the pool's threads keep the process alive: they are waited for before atexit's functions run.
+def _have_daemon_threads(reactor: Any) -> None:
+    """Otherwise the pool's threads keep the process alive: they are waited for before atexit's functions run."""
     reactor.getThreadPool().threadFactory = partial(threading.Thread, daemon=True)
+
+
+def _run_reactor(reactor: Any) -> None:
+    _have_daemon_threads(reactor)
     try:
         reactor.run(installSignalHandlers=False)
     except Exception:
