@@ -31,8 +31,7 @@ ANSWERS = {"actpass": "active", "passive": "active", "active": "passive"}
 class WhiteboardStream(metaclass=MediaStreamRegistrar):
     """`strokes` is what is on the board. WhiteboardStreamGotStroke tells of the other party's."""
 
-    type = "whiteboard"
-    priority = 0
+    type, priority = "whiteboard", 0
     hold_supported = on_hold_by_local = on_hold_by_remote = on_hold = False
 
     def __init__(self, account: Any) -> None:

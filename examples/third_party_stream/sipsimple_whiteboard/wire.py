@@ -12,17 +12,14 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     from sipsimple_whiteboard.stream import WhiteboardStream
 
-KEY_TIMEOUT = 10.0
-CLOSE_TIMEOUT = 5.0
-MAX_CONNECTIONS = 8
-MAX_UNREAD = 1 << 20
+KEY_TIMEOUT, CLOSE_TIMEOUT = 10.0, 5.0
+MAX_CONNECTIONS, MAX_UNREAD = 8, 1 << 20
 
 
 class Connection(LineReceiver):  # type: ignore[misc]
     """One end. Where it was connected to it expects a key, as anybody may have connected."""
 
-    delimiter = b"\n"
-    MAX_LENGTH = 65536
+    delimiter, MAX_LENGTH = b"\n", 65536
 
     def __init__(self, stream: WhiteboardStream, key: str, expects_key: bool) -> None:
         self.stream, self.key, self.expects_key = stream, key.encode(), expects_key
