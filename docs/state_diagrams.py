@@ -30,6 +30,7 @@ TABLES = [
     ("Notifier", "sipsimple.core.protocol.notifier_states", "NOTIFIER_STATES", "RFC 6665 4.2"),
     ("Registration and mailbox of an account", "sipsimple.account.persistent", "SERVICE_STATES", "ACC-042 to ACC-049"),
     ("MSRP stream", "sipsimple.streams.msrp.states", "STATES", "STR-010 to STR-036"),
+    ("Audio stream", "sipsimple.streams.rtp.states", "STATES", "STR-010 to STR-025"),
 ]
 
 
