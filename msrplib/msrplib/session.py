@@ -56,7 +56,6 @@ class MSRPSession:
             raise ValueError("a session needs a URI of its own")
         self.handler = handler if handler is not None else SessionHandler()
         self.limits = limits or Limits()
-        self.max_chunk_size = self.limits.max_chunk_size  # of this path
         self.binding = Binding(self)
         self._receiver = Receiver(self)
         self._deliveries = DeliveryTable(self)
