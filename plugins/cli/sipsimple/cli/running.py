@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,13 @@ STOP_TIMEOUT = 60.0
 
 
 class RunningApplication:
-    """What `running_application` gives. `events` has the notifications of accounts and of the application."""
+    """What `running_application` gives.
 
-    def __init__(self) -> None:
+    :ivar events: the notifications of accounts, of the application, and those whose names begin with one of `names`
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = ("SIPAccount", "SIPApplication", *names)
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.started = threading.Event()
         self.ended = threading.Event()
@@ -40,7 +44,7 @@ class RunningApplication:
         elif name == "SIPApplicationDidEnd":
             self.ended.set()
             self.started.set()
-        if name.startswith(("SIPAccount", "SIPApplication")):
+        if name.startswith(self._names):
             self.events.put(notification)
 
     def next_event(self, timeout: float) -> Any:
@@ -52,8 +56,9 @@ class RunningApplication:
 
 
 @contextmanager
-def running_application(storage: MemoryStorage) -> Iterator[RunningApplication]:
-    """Inside, an application with this storage runs; it is stopped at the end, and has unregistered then.
+def running_application(storage: MemoryStorage, names: Iterable[str] = ()) -> Iterator[RunningApplication]:
+    """Inside, an application with this storage runs; it is stopped at the end, and has ended its sessions and
+    unregistered then. `names`: which notifications are events beside those of accounts and of the application.
 
     A signal to terminate ends it as Ctrl-C does, by a KeyboardInterrupt. Raises CommandError if it can't be started.
     """
@@ -61,7 +66,7 @@ def running_application(storage: MemoryStorage) -> Iterator[RunningApplication]:
     from sipsimple.cli.environment import configuration_errors
     from sipsimple.notification import NotificationCenter
 
-    running = RunningApplication()
+    running = RunningApplication(names)
     center = NotificationCenter()
     center.add_observer(running)
     application = SIPApplication()
