@@ -111,14 +111,20 @@ class Route:
     `address` is an IPv4 or IPv6 address as a string (no host name: what is looked up is no route yet), `port`
     an int, or None for the default port of the transport, `transport` one of 'udp', 'tcp' and 'tls', in any
     case. All three can also be set later. Raises TypeError and ValueError for anything else.
+
+    `server` is the name of the server whose address it is, where a lookup knows it: routes to several addresses of one
+    server are told by it from those to another one. It is no part of what a route is when two are compared.
     """
 
-    __slots__ = ("_address", "_port", "_transport")
+    __slots__ = ("_address", "_port", "_transport", "server")
 
-    def __init__(self, address: str, port: int | None = None, transport: str = "udp") -> None:
+    def __init__(
+        self, address: str, port: int | None = None, transport: str = "udp", *, server: str | None = None
+    ) -> None:
         self.address = address
         self.port = port
         self.transport = transport
+        self.server = server
 
     @property
     def address(self) -> str:

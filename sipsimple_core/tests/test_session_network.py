@@ -240,6 +240,44 @@ def test_the_first_route_is_dead(network: MemoryNetwork, alice: UserAgent, bob: 
     ]  # fmt: skip
 
 
+def raced(network: MemoryNetwork) -> tuple[UserAgent, UserAgent, list[Route]]:
+    """Two over TCP, and the routes to one of them: its first address is silent."""
+    alice, bob = (UserAgent(network, name, transports=["tcp"]) for name in ("alice", "bob"))
+    way = bob.route()
+    network.add_host("silent", "10.0.0.99")
+    dropping(network, lambda packet: packet.destination[0] == "10.0.0.99")
+    return alice, bob, [Route("10.0.0.99", way.port, "tcp"), way]
+
+
+def test_the_addresses_of_a_server_are_raced(network: MemoryNetwork) -> None:
+    """SES-020, SES-067: the one that takes a connection is used, after a quarter of a second (RFC 8305)."""
+    alice, bob, routes = raced(network)
+    bob.answer_with()
+    session = call(alice, bob, routes=routes)
+    network.run_until(lambda: over_or_connected(session))
+    assert (session.state, session.route) == ("connected", routes[1])
+    assert network.now - network.start_time < 1.0
+    assert sent(alice, session) == ["NewOutgoing", "WillStart", "DidProcessTransaction", "DidStart"]
+
+
+@pytest.mark.parametrize("how", ["end", "stop"])
+def test_an_end_while_the_addresses_are_raced(network: MemoryNetwork, how: str) -> None:
+    """SES-055, APP-031: nothing goes out, and nothing stays behind."""
+    alice, bob, routes = raced(network)
+    session = call(alice, bob, routes=routes)
+    network.advance(0.1)
+    assert session.state == "outgoing"
+    if how == "end":
+        alice.run(session.end)
+    else:
+        alice.stop()
+    gone(network, session)
+    assert failure(alice, session)[:2] == ("local", 487)
+    network.advance(5.0)
+    assert bob.incoming == [] and not any(is_request(packet, "INVITE") for packet in network.packets)
+    assert not network.connections
+
+
 def test_a_route_over_a_transport_that_we_do_not_have(network: MemoryNetwork, alice: UserAgent, bob: UserAgent) -> None:
     """SES-020: it does not work, so the next one is tried."""
     bob.answer_with()

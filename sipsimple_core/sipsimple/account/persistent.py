@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from zope.interface import implementer
 
 from sipsimple.account.backoff import Backoff
+from sipsimple.account.fastest_route import fastest_first
 from sipsimple.account.routes import lookup_routes
 from sipsimple.account.server_name import server_name
 from sipsimple.core.destinations import route_header_to
@@ -263,7 +264,10 @@ class PersistentService(NotificationDispatcher, ABC):
     def _enter_looking_up(self) -> None:
         self._lookup += 1
         number = self._lookup
-        lookup_routes(self.account, self._redirection or self._target()).addCallbacks(
+        target = self._redirection or self._target()
+        found = lookup_routes(self.account, target).deferred()
+        found.addCallback(lambda routes: fastest_first(self.account, routes, target or self.account.uri))
+        found.addCallbacks(
             lambda routes: self._looked_up(number, routes, None),
             lambda failure: self._looked_up(number, [], failure),
         )

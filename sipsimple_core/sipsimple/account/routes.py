@@ -86,7 +86,9 @@ def _lookup(uri: BaseSIPURI) -> list[Route] | Deferred[list[Route]]:
     found: Deferred[Any]
     if resolver is None:
         transport = _transport_of(uri, transports)
-        found = _ask_system(host).addCallback(lambda addresses: [Route(a, uri.port, transport) for a in addresses])
+        found = _ask_system(host).addCallback(
+            lambda addresses: [Route(a, uri.port, transport, server=host) for a in addresses]
+        )
     else:
         found = maybeDeferred(_ask_plugin, resolver, uri, transports)
     found.addTimeout(LOOKUP_TIMEOUT, current_realm().reactor)

@@ -301,6 +301,17 @@ class Engine(metaclass=Singleton):
         """
         return self._running_transports.keep_alives.start(hop, interval, failed, answered)
 
+    def race(self, hops: Sequence[Hop]) -> Deferred[Hop | None]:
+        """Opens a connection to one of several addresses of a server, all over TCP or all over TLS (RFC 8305).
+
+        Fires with the hop whose connection was open first, and stays open for what is sent there; with None when there
+        is none. May be cancelled. Raises `EngineError` when the engine or the transport does not run.
+        """
+        try:
+            return self._running_transports.race(hops)
+        except TransportError as error:
+            raise EngineError(str(error)) from error
+
     # Addresses
 
     def local_address(self, transport: str, towards: str | Hop | None = None) -> tuple[str, int]:

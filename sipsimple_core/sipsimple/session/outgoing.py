@@ -1,5 +1,7 @@
 """Calling: the streams are made ready, then the INVITE goes out over one route after the other (SES-012 to SES-023).
 
+Of several addresses of one server over TCP or TLS the one that takes a connection first goes to the front (RFC 8305).
+
 A route has worked when somebody answers over it: RFC 3261 8.1.3.1 has a transport error count as 503 and silence as
 408, and with these (16.7: and a 503 that came from a proxy) the next route is tried; RFC 3263 4.3 says the same. Any
 other final response is the remote party's word. So is a 408 or 503 that follows ringing: the phone of whom we call
@@ -13,6 +15,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import CancelledError
+
+from sipsimple.account.fastest_route import fastest_first
 from sipsimple.account.server_name import server_name
 from sipsimple.core import ContactHeader, FromHeader, SubjectHeader
 from sipsimple.core.destinations import route_header_to
@@ -29,7 +34,7 @@ from sipsimple.util import Route
 if TYPE_CHECKING:
     from sipsimple.session.session import Session
 
-__all__ = ["Inviting", "Offering"]
+__all__ = ["Inviting", "Offering", "Routing"]
 
 log = logging.getLogger("sipsimple.session")
 
@@ -42,7 +47,7 @@ class Offering(SetupPhase):
 
     def __init__(self, session: Session, to_header: Any, routes: Iterable[Route], is_focus: bool) -> None:
         super().__init__(session)
-        self._inviting = Inviting(session, to_header, routes, is_focus)
+        self._next = Routing(session, to_header, routes, is_focus)
 
     def enter(self) -> None:
         session = self.session
@@ -66,7 +71,36 @@ class Offering(SetupPhase):
         if not self.live_streams:
             self.session._close(streams_failed(f"stream failed: {media.failure}"))
             return
-        self.session._enter(self._inviting)
+        self.session._enter(self._next)
+
+
+class Routing(SetupPhase):
+    """The addresses of the first server are tried, where it has several."""
+
+    def __init__(self, session: Session, to_header: Any, routes: Iterable[Route], is_focus: bool) -> None:
+        super().__init__(session)
+        self._to_header = to_header
+        self._routes = list(routes)
+        self._is_focus = is_focus
+        self._search: Any = None
+
+    def enter(self) -> None:
+        session = self.session
+        self._search = fastest_first(session.account, self._routes, self._to_header.uri)
+        self._search.addCallback(lambda routes: session._mailbox.put(self._found, routes))
+        self._search.addErrback(lambda failure: failure.trap(CancelledError))
+
+    def leave(self) -> None:
+        self._search.cancel()
+
+    def stream_failed(self, stream: Any, reason: str) -> None:
+        if not self.live_streams:
+            self.session._close(streams_failed(f"stream failed: {reason}"))
+
+    def _found(self, routes: list[Route]) -> None:
+        session = self.session
+        if session._phase is self:
+            session._enter(Inviting(session, self._to_header, routes, self._is_focus))
 
 
 class Inviting(SetupPhase):

@@ -1,9 +1,9 @@
 """The phases of a session: who deals with what happens to it, from time to time.
 
 A session is in exactly one phase, an object with a method for each thing that can happen. One phase hands over to
-the next: `Offering` and `Inviting` for the caller, `Ringing` and `Accepting` for the callee, then `Starting` and
-`Started` for both. From there on it is `Connected`; `Proposing`, or `Asked` and `AcceptingProposal`, when streams are
-proposed; and at the end `Ending`. The phases are the session's inside: they are called in its mailbox only, and
+the next: `Offering`, `Routing` and `Inviting` for the caller, `Ringing` and `Accepting` for the callee, then `Starting`
+and `Started` for both. From there on it is `Connected`; `Proposing`, or `Asked` and `AcceptingProposal`, when streams
+are proposed; and at the end `Ending`. The phases are the session's inside: they are called in its mailbox only, and
 they alone use its attributes that begin with an underscore.
 """
 

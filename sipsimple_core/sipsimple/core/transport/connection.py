@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
@@ -74,6 +74,7 @@ class StreamConnection(Protocol):
         self.is_open = False
         self._owner = owner
         self._framer = MessageFramer()
+        self._waiting: list[Deferred[None]] = []
         self._backlog: list[bytes] = []
         self._backlog_size = 0
         self._writable = False
@@ -100,6 +101,21 @@ class StreamConnection(Protocol):
             self.abort(error)
             raise error
         self._backlog.append(data)
+
+    def when_open(self) -> Deferred[None]:
+        """Fires when messages may be sent; fails with the error when there is no connection. It may be cancelled."""
+        if self._error is not None:
+            return fail(self._error)
+        if self.is_open:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is open, or somebody waits until it is."""
+        return self.is_open or bool(self._backlog or self._waiting)
 
     def ping(self) -> None:
         """Send a keep-alive; what it gets back shows in `last_received`. Not while other things wait to be sent."""
@@ -176,6 +192,9 @@ class StreamConnection(Protocol):
         self.transport = self.connector = None
         self._backlog.clear()
         self._owner.connection_ended(self, error)
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.errback(error)
 
     def describe_end(self, reason: Failure) -> Exception:
         """Why there is no connection, when it was not us who closed it."""
@@ -233,6 +252,9 @@ class StreamConnection(Protocol):
         self.last_activity = self.last_received = self._owner.now()
         self.transport.registerProducer(self, True)
         self.resumeProducing()
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
 
     def dataReceived(self, data: bytes) -> None:
         if self._closing_since is not None:

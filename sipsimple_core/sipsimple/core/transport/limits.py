@@ -6,9 +6,9 @@ All times are in seconds. The bounds on messages are in `sipsimple.core.wire.par
 from __future__ import annotations
 
 __all__ = [
-    "CHECK_INTERVAL", "CLOSE_TIMEOUT", "CONNECT_TIMEOUT", "EVICTION_IDLE", "EVICTION_INTERVAL", "HALF_MESSAGE_TIMEOUT",
-    "HANDSHAKE_TIMEOUT", "IDLE_TIMEOUT", "MAX_BACKLOG", "MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_HOST",
-    "MAX_UNREACHABLE", "PONG_TIMEOUT", "STALLED_TIMEOUT", "UNREACHABLE_LIFETIME",
+    "ATTEMPT_DELAY", "CHECK_INTERVAL", "CLOSE_TIMEOUT", "CONNECT_TIMEOUT", "EVICTION_IDLE", "EVICTION_INTERVAL",
+    "HALF_MESSAGE_TIMEOUT", "HANDSHAKE_TIMEOUT", "IDLE_TIMEOUT", "MAX_BACKLOG", "MAX_CONNECTIONS",
+    "MAX_CONNECTIONS_PER_HOST", "MAX_UNREACHABLE", "PONG_TIMEOUT", "STALLED_TIMEOUT", "UNREACHABLE_LIFETIME",
 ]  # fmt: skip
 
 #: Connections of one transport, in both directions together.
@@ -21,6 +21,8 @@ EVICTION_IDLE = 60.0
 EVICTION_INTERVAL = 1.0
 #: Octets that wait for a connection to open, or for a peer that reads slowly; with more it is closed.
 MAX_BACKLOG = 1_048_576
+#: From one attempt to reach a server to that at its next address (RFC 8305 8, Connection Attempt Delay).
+ATTEMPT_DELAY = 0.25
 #: To open a connection: time for three attempts of TCP (RFC 6298 2), and less than timers B and F leave for other hops.
 CONNECT_TIMEOUT = 6.0
 #: From the connection to the end of the TLS handshake.

@@ -16,6 +16,7 @@ from sipsimple.core.transport import stun
 from sipsimple.core.transport.interface import ConnectError, ListenError, TransportError
 from sipsimple.core.transport.keepalive import KeepAlives
 from sipsimple.core.transport.limits import MAX_UNREACHABLE, UNREACHABLE_LIFETIME
+from sipsimple.core.transport.race import ConnectionRace
 from sipsimple.core.transport.sockets import ANY_IPV6
 from sipsimple.core.transport.stream import StreamTransport
 from sipsimple.core.transport.udp import UDPListener
@@ -208,6 +209,13 @@ class Transports:
             self._udp_towards(hop).send(data, hop)
         else:
             self._stream(hop.transport).send(data, hop)
+
+    def race(self, hops: Sequence[Hop]) -> Deferred[Hop | None]:
+        """Have a connection with one of several addresses of a server over TCP or TLS: the first that takes one.
+
+        Fires with that hop, with None when none takes one; may be cancelled.
+        """
+        return ConnectionRace(self._reactor, self._stream(hops[0].transport), hops).winner
 
     def is_connected(self, hop: Hop) -> bool:
         """Whether there is a connection with the hop; always true of UDP, which has none."""

@@ -137,14 +137,15 @@ class StreamTransport:
 
         :raises TransportError: there is no room for the message, or for another connection.
         """
-        connection = self._connections.get(hop)
-        if connection is None:
-            connection = self._connect(hop)
-        connection.send(data)
+        self.connect(hop).send(data)
 
     def connection(self, hop: Hop) -> StreamConnection | None:
         """The connection with the hop, open or being opened."""
         return self._connections.get(hop)
+
+    def connect(self, hop: Hop) -> StreamConnection:
+        """The same, opened now if there is none; raises TransportError if there is no room for it."""
+        return self._connections.get(hop) or self._connect(hop)
 
     def connection_with_host(self, host: str) -> StreamConnection | None:
         """An open connection that we have opened to that address, at whatever port."""
