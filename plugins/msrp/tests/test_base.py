@@ -13,13 +13,12 @@ from zope.interface.verify import verifyObject
 from msrplib.limits import Limits
 from msrplib.session import MSRPSession
 from sipsimple.configuration.settings import SIPSimpleSettings
-from sipsimple.core import SDPAttribute
 from sipsimple.session import IllegalStateError
 from sipsimple.streams import IMediaStream, MediaStreamRegistry
 from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
 from sipsimple.streams.msrp.base import CLOSE_GRACE, START_TIMEOUT
 from sipsimple.streams.msrp.states import STATES, StreamEvent, StreamState
-from sipsimple.streams.msrp.testing import StreamPair
+from sipsimple.streams.msrp.testing import StreamPair, edit
 
 
 class _Plain(MSRPStreamBase):
@@ -61,14 +60,6 @@ class _Plain(MSRPStreamBase):
 
     def _NH_MediaStreamDidEnd(self, notification: Any) -> None:
         self.seen.append(notification.name)
-
-
-def edit(*attributes: tuple[str, str], without: tuple[str, ...] = ()) -> Any:
-    def change(media: Any) -> None:
-        media.attributes[:] = [a for a in media.attributes if a.name not in without]
-        media.attributes += [SDPAttribute(*attribute) for attribute in attributes]
-
-    return change
 
 
 def test_is_a_media_stream() -> None:

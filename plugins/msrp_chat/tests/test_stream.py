@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from msrplib.protocol import MSRPData
-from sipsimple.core import SDPAttribute
 from sipsimple.core.wire.absolute_uri import parse_frozen_uri
 from sipsimple.session import IllegalStateError
 from sipsimple.streams.chat import (
@@ -31,26 +30,12 @@ from sipsimple.streams.chat.stream import (
     MAX_QUEUED_MESSAGES,
     MAX_QUEUED_OCTETS,
 )
-from sipsimple.streams.msrp.testing import Side, StreamPair
+from sipsimple.streams.msrp.testing import Side, StreamPair, accepting, edit
 from sipsimple.streams.msrp.transport import REPORT_TIMEOUT
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRIVATE = ("chatroom", "nickname private-messages")
 CAROL = CPIMIdentity("sip:carol@example.com", "Carol")
-
-
-def edit(*attributes: tuple[str, str], without: tuple[str, ...] = ()) -> Any:
-    def change(media: Any) -> None:
-        media.attributes[:] = [a for a in media.attributes if a.name not in without]
-        media.attributes += [SDPAttribute(*attribute) for attribute in attributes]
-
-    return change
-
-
-def accepts(types: str, wrapped: str | None = None) -> Any:
-    """An edit of bob's answer."""
-    more = [("accept-wrapped-types", wrapped)] if wrapped is not None else []
-    return edit(("accept-types", types), *more, without=("accept-types", "accept-wrapped-types"))
 
 
 def started(**options: Any) -> StreamPair:
@@ -235,7 +220,7 @@ def test_private_messages_need_a_chat_room() -> None:
 def test_options_need_cpim(options: dict[str, Any]) -> None:
     """CHAT-013, CHAT-015, CHAT-016, CHAT-017, CHAT-018: without CPIM there is no place for them, not even in a chat
     room."""
-    pair = started(edit_answer=lambda media: (accepts("text/plain")(media), edit(PRIVATE)(media)))
+    pair = started(edit_answer=lambda media: (accepting("text/plain")(media), edit(PRIVATE)(media)))
     with pytest.raises(ChatStreamError):
         say(pair, "hello", **options)
 
@@ -255,7 +240,7 @@ def test_options_need_cpim(options: dict[str, Any]) -> None:
 )
 def test_wraps_by_accept_types(types: str, wrapped: str | None, content_type: str, expected: Any) -> None:
     """CHAT-005, CHAT-011, CHAT-025: in an envelope where the peer takes one, bare where it does not."""
-    pair = started(edit_answer=accepts(types, wrapped))
+    pair = started(edit_answer=accepting(types, wrapped))
     if expected is None:
         with pytest.raises(ChatStreamError) as caught:
             say(pair, "hello", content_type)
@@ -338,7 +323,7 @@ def test_queue() -> None:
 
 def test_queued_and_not_possible() -> None:
     """CHAT-009, CHAT-013, CHAT-016, CHAT-027: what turns out to be impossible is not delivered, by its code."""
-    pair = StreamPair(ChatStream, edit_answer=accepts("text/plain"))
+    pair = StreamPair(ChatStream, edit_answer=accepting("text/plain"))
     pair.propose()
     good = say(pair, "x")
     subject = say(pair, "x", subject="s")
@@ -646,7 +631,7 @@ def compose(pair: StreamPair, *arguments: Any, **options: Any) -> None:
 def test_composing(types: str | None) -> None:
     """CHAT-007, CHAT-021, CHAT-022, CHAT-023, CHAT-029, CHAT-030, CHAT-031: its own notification, no message, and
     none of a message's."""
-    pair = started(edit_answer=accepts(types) if types else None)
+    pair = started(edit_answer=accepting(types) if types else None)
     compose(pair, "active", 90, NOON)
     data = pair.bob.wait("ChatStreamGotComposingIndication")
     assert (data.state, data.refresh, data.last_active, data.content_type) == ("active", 90, NOON, None)
@@ -718,7 +703,7 @@ def test_composers_are_bounded() -> None:
 
 def test_composing_that_goes_nowhere() -> None:
     """CHAT-021: before the start, and to a peer that takes no indications, nothing is sent; nonsense is refused."""
-    pair = StreamPair(ChatStream, edit_answer=accepts("text/plain"))
+    pair = StreamPair(ChatStream, edit_answer=accepting("text/plain"))
     pair.propose()
     compose(pair, "active", 10)
     pair.accept()

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ParamSpec, TypeVar
 
-from sipsimple.core import SIPURI, FrozenSDPSession, SDPSession
+from sipsimple.core import SIPURI, FrozenSDPSession, SDPAttribute, SDPSession
 from sipsimple.notification import Notification
 from sipsimple.testing.network import MemoryNetwork
 from sipsimple.testing.reactor import MemoryRealm
 from sipsimple.testing.recorder import NotificationRecorder
 from sipsimple.util import Route
 
-__all__ = ["Side", "StreamPair"]
+__all__ = ["Side", "StreamPair", "accepting", "edit"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,6 +75,22 @@ class Side:
         """An SDP session with these media lines, as it comes off the wire."""
         sdp = SDPSession(self.realm.host.ip, name="test", media=list(media))
         return FrozenSDPSession.parse(sdp.encode())
+
+
+def edit(*attributes: tuple[str, str], without: tuple[str, ...] = ()) -> Callable[[Any], None]:
+    """For `edit_offer` and `edit_answer`: these attributes are added to the media line, and those are taken away."""
+
+    def change(media: Any) -> None:
+        media.attributes[:] = [attribute for attribute in media.attributes if attribute.name not in without]
+        media.attributes += [SDPAttribute(*attribute) for attribute in attributes]
+
+    return change
+
+
+def accepting(types: str, wrapped: str | None = None) -> Callable[[Any], None]:
+    """An edit after which the media line accepts these types, and in envelopes those."""
+    more = [("accept-wrapped-types", wrapped)] if wrapped is not None else []
+    return edit(("accept-types", types), *more, without=("accept-types", "accept-wrapped-types"))
 
 
 class StreamPair:

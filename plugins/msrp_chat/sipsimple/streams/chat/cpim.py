@@ -34,7 +34,8 @@ _HEADER_NAME = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
 _LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
 _PREFIX = re.compile(_NAME)
-_NAMESPACE = re.compile(rf"(?:({_NAME})[ \t]+)?<([^<>\s]+)>")
+_NAMESPACE = re.compile(rf"(?:({_NAME})[ \t]*)?<([^<>\s]+)>")
+"""RFC 3862 3.6 has a space after the prefix; some senders leave it out."""
 _NAMESPACE_URI = re.compile(r"[^<>\s\x00-\x20\x7f]+")
 
 

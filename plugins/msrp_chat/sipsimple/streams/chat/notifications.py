@@ -55,3 +55,18 @@ declare_notification(
     sender=field("ChatIdentity", "who is composing: a CPIMIdentity if it came in a CPIM envelope"),
     recipients=field(list, "for whom: ChatIdentity or CPIMIdentity objects"),
 )
+
+declare_notification(
+    "ChatStreamGotDispositionNotification",
+    "ChatStream",
+    "A recipient tells what became of a message that asked for it (RFC 5438; `disposition_notifications`). It may be "
+    "about a message of another session. Nothing proves what it says.",
+    message_id=field(str, "the IMDN Message-ID: what send_message() returned, unless the application set another"),
+    disposition=field(str, "'delivery', 'processing' or 'display'"),
+    status=field(
+        str,
+        "of delivery 'delivered' or 'failed', of processing 'processed' or 'stored', of display 'displayed'; of each "
+        "'forbidden' or 'error'",
+    ),
+    sender=field("CPIMIdentity | None", "the recipient that tells it"),
+)

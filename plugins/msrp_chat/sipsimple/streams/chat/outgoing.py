@@ -9,27 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from sipsimple.streams.chat.composing import COMPOSING_TYPE
 from sipsimple.streams.chat.content import ContentType, encode_content, parse_content_type
 from sipsimple.streams.chat.cpim import format_timestamp, print_envelope
 from sipsimple.streams.chat.errors import ChatStreamError
-from sipsimple.streams.chat.messages import ChatIdentity, identities_of
+from sipsimple.streams.chat.imdn import IMDN_NAMESPACE, IMDN_TYPE, request_headers
+from sipsimple.streams.chat.messages import ChatIdentity, CPIMHeader, identities_of
 from sipsimple.streams.msrp.sdp import MSRPMedia, accepts_type
 
 __all__ = ["CPIM_TYPE", "Envelope", "OutgoingText"]
 
 CPIM_TYPE = "message/cpim"
 
+_ASK_FOR_NOTHING = frozenset({IMDN_TYPE, COMPOSING_TYPE})
+
 
 class OutgoingText:
     """One message to be sent: the arguments of `ChatStream.send_message`.
+
+    :ivar dispositions: what notifications it asks for, in an envelope (RFC 5438)
 
     :raises TypeError: an argument of another type
     :raises ValueError: no content type, text that its charset does not have, characters that break out of a header
     """
 
     __slots__ = (
-        'additional_headers', 'content_type', 'courtesy_recipients', 'full_type', 'is_plain', 'message_id', 'octets',
-        'recipients', 'required', 'subject', 'timestamp',
+        'additional_headers', 'content_type', 'courtesy_recipients', 'dispositions', 'full_type', 'is_plain',
+        'message_id', 'octets', 'recipients', 'required', 'subject', 'timestamp',
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +58,7 @@ class OutgoingText:
             self.octets, self.full_type = bytes(content), self.content_type.full
         else:
             raise TypeError(f"content must be str or bytes, not {type(content).__name__}")
+        self.dispositions: tuple[str, ...] = ()
         self.timestamp = None if timestamp is None else _in_utc(timestamp)
         self.is_plain = (
             recipients is None
@@ -72,6 +79,14 @@ class OutgoingText:
         self.required = list(required or ())
         self.additional_headers = list(additional_headers or ())
         self.print_envelope(None, ())
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether it can ask for notifications: it is none itself (RFC 5438 7.2.1), and does not ask in its own way."""
+        if self.content_type.media_type in _ASK_FOR_NOTHING:
+            return False
+        namespaces = () if self.is_plain else (getattr(header, "namespace", None) for header in self.additional_headers)
+        return not any(getattr(namespace, "uri", None) == IMDN_NAMESPACE.uri for namespace in namespaces)
 
     def print_envelope(self, sender: ChatIdentity | None, recipients: Iterable[ChatIdentity]) -> str:
         return print_envelope(
@@ -128,6 +143,8 @@ class Envelope:
             self._check_options(text, wrap)
         if wrap:
             head = self._head if text.is_plain else self._special_head(text)
+            if text.dispositions:
+                head += request_headers(text.message_id, text.dispositions)
             timestamp = format_timestamp(text.timestamp or datetime.now(UTC))
             head = f"{head}DateTime: {timestamp}\r\n\r\nContent-Type: {text.full_type}\r\n\r\n"
             octets, content_type = head.encode() + text.octets, CPIM_TYPE
@@ -139,6 +156,23 @@ class Envelope:
             # RFC 4975 8.7
             raise ChatStreamError(f"the remote party takes at most {self._remote.max_size} octets", 413)
         return octets, content_type
+
+    def encode_notification(
+        self, message_id: str, recipient: ChatIdentity, headers: list[CPIMHeader], document: bytes
+    ) -> bytes | None:
+        """A disposition notification (RFC 5438 7.2.1.1), which is always in an envelope; None: it can't be sent, as the
+        peer does not take it, or is a chat room in which nobody can be written to alone."""
+        if not self._can_wrap(IMDN_TYPE):
+            return None
+        if self._remote.chatroom and not self.private_messages and self.is_private((recipient,)):
+            return None
+        identifier = CPIMHeader("Message-ID", message_id, IMDN_NAMESPACE)
+        head = print_envelope(self._local, (recipient,), additional_headers=(identifier, *headers))
+        timestamp = format_timestamp(datetime.now(UTC))
+        part = f"Content-Type: {IMDN_TYPE}\r\nContent-Disposition: notification\r\n\r\n"
+        octets = f"{head}DateTime: {timestamp}\r\n\r\n{part}".encode() + document
+        is_too_large = self._remote.max_size is not None and len(octets) > self._remote.max_size
+        return None if is_too_large else octets
 
     def _special_head(self, text: OutgoingText) -> str:
         return text.print_envelope(self._local, text.recipients or (self._remote_identity,))

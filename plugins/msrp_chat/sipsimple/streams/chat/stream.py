@@ -31,9 +31,18 @@ from sipsimple.streams.chat.composing import (
     parse_composing,
     print_composing,
 )
-from sipsimple.streams.chat.content import decode_content, parse_content_type
-from sipsimple.streams.chat.cpim import CPIMError, parse_cpim
+from sipsimple.streams.chat.content import parse_content_type
+from sipsimple.streams.chat.cpim import CPIMError
+from sipsimple.streams.chat.dispositions import Dispositions
 from sipsimple.streams.chat.errors import ChatStreamError
+from sipsimple.streams.chat.imdn import (
+    IMDN_TYPE,
+    STATUSES,
+    IMDNError,
+    check_dispositions,
+    parse_imdn,
+)
+from sipsimple.streams.chat.incoming import read_message
 from sipsimple.streams.chat.messages import ChatIdentity, ChatMessage, CPIMIdentity, CPIMMessage
 from sipsimple.streams.chat.outgoing import CPIM_TYPE, Envelope, OutgoingText
 from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
@@ -78,7 +87,7 @@ class ChatStream(MSRPStreamBase):
 
     Notifications: those of MSRPStreamBase, ChatStreamGotMessage, ChatStreamDidSendMessage, exactly one of
     ChatStreamDidDeliverMessage and ChatStreamDidNotDeliverMessage for each message sent,
-    ChatStreamGotComposingIndication.
+    ChatStreamGotComposingIndication, ChatStreamGotDispositionNotification.
     """
 
     type = "chat"
@@ -101,6 +110,8 @@ class ChatStream(MSRPStreamBase):
         self._early: list[IncomingMessage] = []
         self._early_octets = 0
         self._composers = Composers(self._post_composing)
+        self._asked: tuple[str, ...] = ()
+        self._dispositions = Dispositions()
         self._complaints = 0
 
     @classmethod
@@ -140,6 +151,20 @@ class ChatStream(MSRPStreamBase):
     def private_messages_allowed(self) -> bool:
         """Whether messages may name recipients of their own (RFC 7701); False before the stream has started."""
         return self._envelope is not None and self._envelope.private_messages
+
+    @property
+    def disposition_notifications(self) -> tuple[str, ...]:
+        """What messages ask the recipient to tell, by ChatStreamGotDispositionNotification (RFC 5438 6.3): out of
+        'positive-delivery', 'negative-delivery', 'processing' and 'display'. Nothing by default.
+
+        It counts for the messages that are sent from then on, and go out in CPIM envelopes. MSRP reports delivery
+        anyway (ChatStreamDidDeliverMessage).
+        """
+        return self._asked
+
+    @disposition_notifications.setter
+    def disposition_notifications(self, dispositions: Iterable[str]) -> None:
+        self._asked = check_dispositions(dispositions)
 
     # Sending
 
@@ -183,6 +208,8 @@ class ChatStream(MSRPStreamBase):
             required,
             additional_headers,
         )
+        if self._asked and text.may_ask:
+            text.dispositions = self._asked
         envelope = self._envelope
         if self._queue is None and envelope is not None:
             octets, full_type = envelope.encode(text)
@@ -223,6 +250,28 @@ class ChatStream(MSRPStreamBase):
             octets, full_type = envelope.encode(text)
             self._backlog.enter(len(octets))
             self._in_reactor(self._take_over, text.message_id, octets, full_type, "no")
+
+    def send_display_notification(self, message: CPIMMessage | ChatMessage, status: str = "displayed") -> None:
+        """Tell who sent a message that the user has seen it (RFC 5438 7.2.1.3); from any thread.
+
+        It is told once, and only to who asked for it and takes such notifications; otherwise nothing is sent.
+
+        :param message: the `message` of ChatStreamGotMessage
+        :param status: 'displayed'; 'forbidden': the user does not want it to be known; 'error'
+        :raises ChatStreamError, IllegalStateError: as send_message
+        :raises ValueError, TypeError: a wrong argument
+        """
+        self._check_can_send()
+        if not isinstance(message, CPIMMessage | ChatMessage):
+            raise TypeError(f"message must be what ChatStreamGotMessage has, not {type(message).__name__}")
+        if status not in STATUSES["display"]:
+            raise ValueError(f"status must be one of {', '.join(STATUSES['display'])}, not {status!r}")
+        self._backlog.enter(0)
+        self._in_reactor(self._displayed, message, status)
+
+    def _displayed(self, message: CPIMMessage | ChatMessage, status: str) -> None:
+        self._backlog.leave(0)
+        self._notify_disposition(message, "display", status)
 
     def _check_can_send(self) -> None:
         if self._state in OVER:
@@ -353,40 +402,26 @@ class ChatStream(MSRPStreamBase):
         if received.content_type is None:
             return None
         try:
-            content_type = parse_content_type(received.content_type)
-            if content_type.media_type == CPIM_TYPE:
-                message: CPIMMessage | ChatMessage = self._unwrap(received.content)
-                if not _is_accepted(self._accepted_wrapped, message.content_type):
-                    return Refusal(415)
-            else:
-                content, kept_type = decode_content(received.content, content_type)
-                message = ChatMessage(
-                    content,
-                    kept_type,
-                    self._chat_identity(self.remote_identity),
-                    [self._chat_identity(self.local_identity)],
-                    timestamp=datetime.now(UTC),
-                )
-            if parse_content_type(message.content_type).media_type == COMPOSING_TYPE:
+            message = read_message(received.content, received.content_type, self)
+            media_type = parse_content_type(message.content_type).media_type
+            if isinstance(message, CPIMMessage) and not _is_accepted(self._accepted_wrapped, message.content_type):
+                self._notify_disposition(message, "delivery", "failed")
+                return Refusal(415)
+            if media_type == COMPOSING_TYPE:
                 self._got_composing(message)
                 return None
-        except (CPIMError, ComposingError) as error:
+            if media_type == IMDN_TYPE:
+                self._got_imdn(message)
+                return None
+        except (CPIMError, ComposingError, IMDNError) as error:
             self._complain(str(error))
             return Refusal(400)
         if self._composers:
             self._composers.forget(message.sender)
         self._post("ChatStreamGotMessage", message=message)
+        if message.additional_headers:
+            self._notify_disposition(message, "delivery", "delivered")
         return None
-
-    def _unwrap(self, octets: bytes) -> CPIMMessage:
-        message = parse_cpim(octets)
-        if message.sender is None:
-            message.sender = self.remote_identity
-        if not message.recipients:
-            message.recipients = [self.local_identity]
-        if message.timestamp is None:
-            message.timestamp = datetime.now(UTC)
-        return message
 
     def _got_composing(self, message: CPIMMessage | ChatMessage) -> None:
         assert isinstance(message.content, bytes) and message.sender is not None
@@ -394,16 +429,32 @@ class ChatStream(MSRPStreamBase):
         self._composers.note(self._realm.reactor, message.sender, message.recipients, indication)
         self._post_composing(message.sender, message.recipients, indication)
 
+    def _got_imdn(self, message: CPIMMessage | ChatMessage) -> None:
+        assert isinstance(message.content, bytes)
+        notification = parse_imdn(message.content)
+        self._post(
+            "ChatStreamGotDispositionNotification",
+            message_id=notification.message_id,
+            disposition=notification.disposition,
+            status=notification.status,
+            sender=message.sender,
+        )
+
+    def _notify_disposition(self, message: CPIMMessage | ChatMessage, disposition: str, status: str) -> None:
+        envelope = self._envelope
+        if envelope is None or self._state in OVER or self.direction not in _SENDS:
+            return
+        message_id = self._new_id()
+        octets = self._dispositions.answer(envelope, message, disposition, status, message_id)
+        if octets is not None:
+            self._send(message_id, octets, CPIM_TYPE, "no")
+
     def _post_composing(
         self, sender: ChatIdentity, recipients: list[ChatIdentity], indication: ComposingIndication
     ) -> None:
         self._post(
             "ChatStreamGotComposingIndication", **indication._asdict(), sender=sender, recipients=list(recipients)
         )
-
-    def _chat_identity(self, identity: ChatIdentity | None) -> ChatIdentity:
-        identity = identity or self.local_identity
-        return ChatIdentity(identity.uri, identity.display_name)
 
     def _complain(self, what: str) -> None:
         self._complaints += 1
