@@ -181,3 +181,11 @@ class Call:
 
     def end(self, timeout: float | None = None) -> None:
         self.usage.end(timeout=timeout, now=self.party.link.now)
+
+
+def assert_nothing_left(link: Link, *parties: Party) -> None:
+    """After all timers have run out, the parties have no dialog and no timer any more."""
+    link.advance(400)
+    for party in parties:
+        assert party.core.dialogs == 0
+        assert len(party.timers) == 0

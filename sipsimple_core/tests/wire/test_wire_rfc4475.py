@@ -21,7 +21,7 @@ from sipsimple.core.wire import (
 )
 from sipsimple.core.wire.framer import FramingError, MessageFramer
 
-FOLDER = Path(__file__).parent / "data" / "rfc4475"
+FOLDER = Path(__file__).parents[1] / "data" / "rfc4475"
 FILES = sorted(path.stem for path in FOLDER.glob("*.dat"))
 
 VALID_REQUESTS = [

@@ -18,24 +18,9 @@ from sipsimple.core.wire.headers import FrozenContactHeader
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.parser import parse_message
 from sipsimple.core.wire.uri import FrozenSIPURI
-from sipsimple.testing.parties import Call, Link, Party
+from sipsimple.testing.parties import Call, Link, Party, assert_nothing_left
 
 OTHER = "message 2855 TCP/MSRP *", "audio 4000 RTP/AVP 0"
-
-
-@pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
-def alice(link: Link) -> Party:
-    return Party(link, "alice", "10.0.0.1")
-
-
-@pytest.fixture
-def bob(link: Link) -> Party:
-    return Party(link, "bob", "10.0.0.2")
 
 
 def establish(link: Link, alice: Party, bob: Party) -> tuple[Call, Call]:
@@ -44,13 +29,6 @@ def establish(link: Link, alice: Party, bob: Party) -> tuple[Call, Call]:
     bob.incoming[-1].respond(200)
     link.deliver()
     return call, bob.incoming[-1]
-
-
-def assert_nothing_left(link: Link, *parties: Party) -> None:
-    link.advance(400)
-    for party in parties:
-        assert party.core.dialogs == 0
-        assert len(party.timers) == 0
 
 
 def normal(*calls: Call) -> bool:

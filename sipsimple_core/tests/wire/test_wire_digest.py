@@ -125,7 +125,7 @@ class TestChallenge:
 class TestHeaders:
     def test_of_a_scheme_nobody_knows(self):
         """RFC 4475 3.3.7: a registrar answers 401."""
-        path = Path(__file__).parent / "data" / "rfc4475" / "regaut01.dat"
+        path = Path(__file__).parents[1] / "data" / "rfc4475" / "regaut01.dat"
         header = parse_message(path.read_bytes()).headers.first(FrozenAuthorizationHeader)
         assert header.scheme == "NoOneKnowsThisScheme" and header.text("opaque-data") == "here"
         assert not is_authorized(header, Challenge("example.com", "x"), ALICE, "REGISTER")

@@ -23,11 +23,6 @@ from sipsimple.testing.parties import Link, Message
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
 def alice(link: Link) -> EventParty:
     return EventParty(link, "alice", "10.0.0.1")
 

@@ -16,7 +16,7 @@ from sipsimple.core.wire.message import SIPResponse, make_response
 from sipsimple.core.wire.parser import parse_message
 
 PEER = Hop("udp", "192.0.2.9", 5060)
-TORTURE = sorted((Path(__file__).parent / "data" / "rfc4475").glob("*.dat"))
+TORTURE = sorted((Path(__file__).parents[1] / "data" / "rfc4475").glob("*.dat"))
 
 TEMPLATE = """{start}\r
 Via: {via}\r

@@ -124,11 +124,6 @@ def test_who_refreshes_and_when() -> None:
 # Calls
 
 
-@pytest.fixture
-def link() -> Link:
-    return Link()
-
-
 def parties(link: Link, mine: int = 100, theirs: int = 1800) -> tuple[Party, Party]:
     return (
         Party(link, "alice", "10.0.0.1", InviteOptions(session_expires=mine)),

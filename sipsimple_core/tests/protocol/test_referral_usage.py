@@ -23,11 +23,6 @@ TARGET = "sip:carol@10.0.0.3"
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
 def alice(link: Link) -> EventParty:
     return EventParty(link, "alice", "10.0.0.1")
 

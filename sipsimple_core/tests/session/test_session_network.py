@@ -33,13 +33,6 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def network() -> Iterator[MemoryNetwork]:
-    network = MemoryNetwork()
-    yield network
-    network.close()
-
-
-@pytest.fixture
 def alice(network: MemoryNetwork) -> UserAgent:
     return UserAgent(network, "alice")
 

@@ -20,11 +20,6 @@ from sipsimple.testing.parties import Link, Message
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
 def bob(link: Link) -> EventParty:
     return EventParty(link, "bob", "10.0.0.2")
 

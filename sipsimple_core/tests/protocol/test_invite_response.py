@@ -17,21 +17,6 @@ from sipsimple.testing.parties import Call, Link, Party, sdp
 CALLED = "<sip:bob@10.0.0.2:5060>"
 
 
-@pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
-def alice(link: Link) -> Party:
-    return Party(link, "alice", "10.0.0.1")
-
-
-@pytest.fixture
-def bob(link: Link) -> Party:
-    return Party(link, "bob", "10.0.0.2")
-
-
 def answer_badly(link: Link, alice: Party, bob: Party, code: int, header: str, value: str) -> Call:
     """Calls; the answer arrives with this header in place of its own."""
     call = alice.call(bob)

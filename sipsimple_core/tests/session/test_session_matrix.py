@@ -97,13 +97,6 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     MediaStreamRegistry().unregister(MatrixStream)
 
 
-@pytest.fixture
-def network() -> Iterator[MemoryNetwork]:
-    network = MemoryNetwork()
-    yield network
-    network.close()
-
-
 class Probe:
     """Keeps the final responses."""
 

@@ -58,7 +58,7 @@ class TestParsing:
 
     def test_mpart01(self):
         """RFC 4475 3.1.1.11: parts with binary content."""
-        path = Path(__file__).parent / "data" / "rfc4475" / "mpart01.dat"
+        path = Path(__file__).parents[1] / "data" / "rfc4475" / "mpart01.dat"
         text, signature = body_parts(parse_message(path.read_bytes()))
         assert text.body == b"Hello" and text.content_type == "text/plain"
         assert signature.content_type == "application/octet-stream"

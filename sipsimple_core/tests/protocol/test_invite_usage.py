@@ -13,22 +13,7 @@ from sipsimple.core.wire.digest import Credentials
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.parser import parse_message
 from sipsimple.testing.digest_guard import DigestGuard
-from sipsimple.testing.parties import Call, Link, Party
-
-
-@pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
-def alice(link: Link) -> Party:
-    return Party(link, "alice", "10.0.0.1")
-
-
-@pytest.fixture
-def bob(link: Link) -> Party:
-    return Party(link, "bob", "10.0.0.2")
+from sipsimple.testing.parties import Call, Link, Party, assert_nothing_left
 
 
 def establish(link: Link, alice: Party, bob: Party) -> tuple[Call, Call]:
@@ -38,13 +23,6 @@ def establish(link: Link, alice: Party, bob: Party) -> tuple[Call, Call]:
     link.deliver()
     assert call.usage.state is bob.incoming[-1].usage.state is InviteState.CONNECTED
     return call, bob.incoming[-1]
-
-
-def assert_nothing_left(link: Link, *parties: Party) -> None:
-    link.advance(200)
-    for party in parties:
-        assert party.core.dialogs == 0
-        assert len(party.timers) == 0
 
 
 def is_request(message: object, method: str) -> bool:

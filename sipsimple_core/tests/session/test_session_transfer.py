@@ -32,13 +32,6 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def network() -> Iterator[MemoryNetwork]:
-    network = MemoryNetwork()
-    yield network
-    network.close()
-
-
-@pytest.fixture
 def agents(network: MemoryNetwork) -> tuple[UserAgent, UserAgent, UserAgent]:
     alice, bob, carol = (UserAgent(network, name) for name in ("alice", "bob", "carol"))
     bob.answer_with()

@@ -11,34 +11,7 @@ from sipsimple.core.protocol.unwanted_dialog import MAX_STRAYS, STRAY_LIFETIME
 from sipsimple.core.wire.headers import FrozenReasonHeader
 from sipsimple.core.wire.message import SIPRequest, SIPResponse
 from sipsimple.core.wire.parser import parse_message
-from sipsimple.testing.parties import Call, Link, Party
-
-
-@pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
-def alice(link: Link) -> Party:
-    return Party(link, "alice", "10.0.0.1")
-
-
-@pytest.fixture
-def bob(link: Link) -> Party:
-    return Party(link, "bob", "10.0.0.2")
-
-
-@pytest.fixture
-def carol(link: Link) -> Party:
-    return Party(link, "carol", "10.0.0.3")
-
-
-def assert_nothing_left(link: Link, *parties: Party) -> None:
-    link.advance(400)
-    for party in parties:
-        assert party.core.dialogs == 0
-        assert len(party.timers) == 0
+from sipsimple.testing.parties import Call, Link, Party, assert_nothing_left
 
 
 def establish(link: Link, caller: Party, callee: Party, **options: object) -> tuple[Call, Call]:

@@ -36,13 +36,6 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     MediaStreamRegistry().unregister(NetworkStream)
 
 
-@pytest.fixture
-def network() -> Iterator[MemoryNetwork]:
-    network = MemoryNetwork()
-    yield network
-    network.close()
-
-
 Call = tuple[UserAgent, Session, UserAgent, Session]
 
 

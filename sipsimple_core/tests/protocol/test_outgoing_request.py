@@ -76,16 +76,6 @@ class Server:
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
-def alice(link: Link) -> Party:
-    return Party(link, "alice", "10.0.0.1")
-
-
-@pytest.fixture
 def servers(link: Link) -> list[Server]:
     return [Server(link, f"server{number}", f"10.0.1.{number}") for number in range(3)]
 

@@ -100,16 +100,6 @@ class Recorder:
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link()
-
-
-@pytest.fixture
-def alice(link: Link) -> Party:
-    return Party(link, "alice", "10.0.0.1")
-
-
-@pytest.fixture
 def server(link: Link) -> Party:
     return Party(link, "registrar", "10.0.0.9")
 
