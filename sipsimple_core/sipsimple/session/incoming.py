@@ -55,7 +55,7 @@ class Ringing(SetupPhase):
         # STR-010, STR-012: a stream is initialized as soon as it is offered; where the caller offers none, we do
         direction = "outgoing" if session._invitation.remote_sdp_offer is None else "incoming"
         for stream in streams:
-            session._media.initialize(stream, session, direction)
+            session._media.offered(stream, session, direction)
 
     def ring(self) -> None:
         if waits_for_us(self.session):
@@ -92,6 +92,8 @@ class Accepting(SetupPhase):
         session._proposal = accepted
         for stream in refused:
             session._media.end(stream)
+        for stream in accepted.values():
+            session._media.accepted(stream, session, "incoming")
         self._check()
 
     def stream_settled(self, stream: Any) -> None:

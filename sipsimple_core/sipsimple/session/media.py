@@ -78,7 +78,7 @@ STAGES: dict[Stage, dict[StreamEvent, Stage]] = {
     _S.ENDED: {},
 }
 
-_LIVE = frozenset({_S.INITIALIZING, _S.READY, _S.STARTING, _S.ACTIVE})
+_LIVE = frozenset({_S.NEW, _S.INITIALIZING, _S.READY, _S.STARTING, _S.ACTIVE})
 _ON_ITS_WAY = frozenset({_S.STARTING, _S.ACTIVE})
 _TIMEOUTS = {_S.INITIALIZING: INITIALIZE_TIMEOUT, _S.STARTING: START_TIMEOUT, _S.ENDING: END_TIMEOUT}
 _ANSWERS = (_E.INITIALIZED, _E.STARTED, _E.FAILED, _E.ENDED)
@@ -122,7 +122,7 @@ class SessionMedia:
     # What the session asks
 
     def is_live(self, stream: Any) -> bool:
-        """Whether the stream was initialized and neither failed nor ended since."""
+        """Whether the stream was initialized, or will be once it is accepted, and neither failed nor ended since."""
         entry = self._entries.get(id(stream))
         return entry is not None and entry.stage in _LIVE
 
@@ -148,6 +148,18 @@ class SessionMedia:
         return reasons[-1] if reasons else "no stream is left"
 
     # What the session does
+
+    def offered(self, stream: Any, session: Any, direction: str) -> None:
+        """The remote party offers a stream: it is initialized, now or, if it wants that, when it is accepted."""
+        if getattr(stream, "waits_for_acceptance", False):
+            self._entries[id(stream)] = _Entry(stream)
+        else:
+            self.initialize(stream, session, direction)
+
+    def accepted(self, stream: Any, session: Any, direction: str) -> None:
+        """The application accepts a stream that was offered."""
+        if self._entries[id(stream)].stage is Stage.NEW:
+            self.initialize(stream, session, direction)
 
     def initialize(self, stream: Any, session: Any, direction: str) -> None:
         entry = self._entries[id(stream)] = _Entry(stream)
@@ -252,6 +264,8 @@ class SessionMedia:
             entry.timer.cancel()
             entry.timer = None
         seconds = _TIMEOUTS.get(stage)
+        if stage is Stage.INITIALIZING:
+            seconds = getattr(entry.stream, "initialize_timeout", seconds)
         if seconds is not None:
             entry.timer = self._mailbox.realm.reactor.callLater(seconds, self._timed_out, entry)
 

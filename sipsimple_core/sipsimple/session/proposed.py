@@ -57,7 +57,7 @@ class Asked(_Proposed):
         if not session._heeds:
             return  # an observer has ended the session
         for stream in streams:
-            session._media.initialize(stream, session, "incoming")
+            session._media.offered(stream, session, "incoming")
 
     def accept_proposal(self, streams: list[Any]) -> None:
         self.session._enter(AcceptingProposal(self.session, self.proposal, streams, self.following))
@@ -88,6 +88,8 @@ class AcceptingProposal(_Proposed):
         for index, stream in self.proposal.items():
             if index not in self._accepted:
                 self.session._media.end(stream)
+        for stream in self._accepted.values():
+            self.session._media.accepted(stream, self.session, "incoming")
         self._check_ready("")
 
     def withdrawn(self, code: int, reason: str | None) -> None:

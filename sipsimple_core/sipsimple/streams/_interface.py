@@ -17,6 +17,14 @@ class IMediaStream(Interface):
     MediaStreamDidEnd, which each stream must post (STR-031). All methods are called in the reactor's thread.
 
     The class is instantiated as `cls(account)` (STR-006).
+
+    A class may have these attributes too, for what its streams need that others do not:
+
+    - `offers_itself` False: it is not offered to who calls without an offer (RFC 3261 13.2.1), as it has to be told
+      something first;
+    - `waits_for_acceptance` True: a stream that the remote party offers is initialized not when it is offered (STR-010)
+      but when it is accepted, as the application decides something first; one that is refused touches nothing;
+    - `initialize_timeout`: seconds from `initialize` to MediaStreamDidInitialize, where 20 are not enough.
     """
 
     type = Attribute("""Class attribute: a str that names the kind of stream, e.g. 'audio' or 'chat' (STR-026).""")

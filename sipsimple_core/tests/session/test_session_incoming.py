@@ -125,6 +125,42 @@ def test_accept_waits_for_the_streams(stage: Stage) -> None:
     assert "200" in stage.calls
 
 
+def test_a_stream_that_waits_for_acceptance(stage: Stage) -> None:
+    """`waits_for_acceptance`: nothing is done with it while the application is asked; refused, it is never touched."""
+    streams = [stage.stream(name, waits_for_acceptance=True, initialize_does="wait") for name in "ab"]
+    call = Call(stage, *streams)
+    stage.reactor.advance(media.INITIALIZE_TIMEOUT)
+    assert stage.calls == []
+    call.session.accept(streams[:1])
+    assert stage.calls == ["a.initialize"]
+    assert (streams[0].session, streams[0].direction) == (call.session, "incoming")
+    streams[0].did_initialize()
+    call.invitation.acknowledge()
+    assert (call.session.state, call.session.streams) == ("connected", streams[:1])
+    assert not any(done.startswith("b.") for done in stage.calls)
+
+
+def test_a_stream_that_waits_outlives_another_that_fails(stage: Stage) -> None:
+    """The session is refused only when no stream is left that may come."""
+    waiting, other = stage.stream("a", waits_for_acceptance=True), stage.stream("b", initialize_does="fail")
+    call = Call(stage, waiting, other)
+    assert call.session.state == "incoming"
+    call.session.accept([waiting])
+    assert "200" in stage.calls
+
+
+@pytest.mark.parametrize("script", [{}, {"waits_for_acceptance": True}])
+def test_a_stream_that_needs_time_to_initialize(stage: Stage, script: dict[str, Any]) -> None:
+    """`initialize_timeout` of the stream counts; it begins with initialize()."""
+    stream = stage.stream(initialize_does="wait", initialize_timeout=100.0, **script)
+    call = Call(stage, stream)
+    call.session.accept([stream])
+    stage.reactor.advance(99)
+    assert call.session.state == "accepting"
+    stage.reactor.advance(1)
+    assert call.failure == ("local", 488, "Not Acceptable Here", "stream failed: timed out while initializing")
+
+
 def test_the_stream_is_started_before_or_after_the_ack(stage: Stage) -> None:
     """SES-081: DidStart wants both."""
     call = Call(stage, stage.stream(start_does="wait"))

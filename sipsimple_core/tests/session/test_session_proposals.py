@@ -426,6 +426,17 @@ def test_accept_proposal_waits_for_the_streams(stage: Stage) -> None:
     gone(stage, session)
 
 
+def test_accept_proposal_of_streams_that_wait_for_acceptance(stage: Stage) -> None:
+    """`waits_for_acceptance`: the accepted one is initialized then, the other never."""
+    session, invitation = proposed(stage, waits_for_acceptance=True)
+    _, y = Offered.made
+    assert not any(done.endswith("initialize") for done in stage.calls)
+    session.accept_proposal([y])
+    assert session.streams[1:] == [y] and ports(invitation.described[-1]) == [2855, 0, 2855]
+    assert "y.initialize" in stage.calls and not any(done.startswith("x.") for done in stage.calls)
+    gone(stage, session)
+
+
 def test_accept_proposal_of_streams_that_can_not_be_initialized(stage: Stage) -> None:
     """SES-036, SES-094: a rejection is sent."""
     session, invitation = proposed(stage, initialize_does="wait")

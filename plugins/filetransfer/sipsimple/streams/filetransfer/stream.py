@@ -36,6 +36,7 @@ from sipsimple.streams.filetransfer.selector import DEFAULT_TYPE, FileSelector, 
 from sipsimple.streams.filetransfer.settings import received_files_folder
 from sipsimple.streams.filetransfer.writing import FileSink
 from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
+from sipsimple.streams.msrp.base import CLOSE_GRACE
 from sipsimple.streams.msrp.states import OVER, StreamState
 from sipsimple.streams.msrp.transport import LIMITS
 from sipsimple.threading import call_in_sipsimple_thread, run_in_thread
@@ -55,6 +56,9 @@ CHUNK_SIZE = 256 * 1024
 CHUNK_INTERVAL = 0.1
 """FileTransferStreamGotChunk comes for so many octets, or after so many seconds, whichever comes first."""
 MAX_REPORTED_RANGES = 1024
+GETTING_READY = 20.0
+SLOWEST_HASHING = 2 * 1024 * 1024
+"""A file that is hashed before it is offered may take so many seconds, and one more for so many octets."""
 
 _LIMITS = replace(LIMITS, report_timeout=LONGEST_PAUSE, partial_message_timeout=LONGEST_PAUSE)
 
@@ -96,6 +100,7 @@ class FileTransferStream(MSRPStreamBase):
     accept_wrapped_types: ClassVar[list[str]] = ["*"]
     use_msrp_session = True
     offers_itself = False  # not without a file
+    waits_for_acceptance = True  # which folder, or which file? And nothing is written for who is not wanted
     shares_connection = False  # a pause stops the reading from the connection, for all that use it
 
     def __init__(self, account: Any, file_selector: FileSelector | None = None) -> None:
@@ -124,6 +129,8 @@ class FileTransferStream(MSRPStreamBase):
         self._sink: FileSink | None = None
         self._first_chunk: MSRPData | None = None
         self._base = 0
+        self._verdict: tuple[str, Failure | None, str] | None = None  # that the peer is to hear of first
+        self._verdict_timer: Any = None
         self._reported = 0  # octets of the message that were reported to the sender
         self._reported_at = 0.0
         self._untold: list[bytes] = []  # octets that the application has not been told of
@@ -153,6 +160,11 @@ class FileTransferStream(MSRPStreamBase):
     def sends(self) -> bool:
         """Whether the file goes from us to the remote party."""
         return self._wanted_direction == "sendonly"
+
+    @property
+    def initialize_timeout(self) -> float:
+        """Seconds that the session gives the stream to get ready."""
+        return GETTING_READY + (self.file_size or 0) / SLOWEST_HASHING
 
     @property
     def file_size(self) -> int | None:
@@ -188,12 +200,40 @@ class FileTransferStream(MSRPStreamBase):
             self._stop_reading("pause", pause)
 
     def _cancel(self) -> None:
-        if not self.is_finished:
-            if self._first_chunk is not None and self.msrp_session is not None:
-                # RFC 5547 8.4: the receiver refuses the rest
-                self.msrp_session.refuse_message(self._first_chunk.message_id or "", Refusal(413, "Cancelled"))
-            context = "sending" if self.sends else "reading"
-            self._fail(context, None, "the local party gave the transfer up")
+        if self.is_finished or self._verdict is not None:
+            return
+        # RFC 5547 8.4: the sender aborts the message, the receiver refuses the rest
+        if self._outgoing is not None:
+            self._outgoing.cancel()
+        self._refuse_rest("Cancelled")
+        if self._sink is not None:
+            self._sink.close()
+        context = "sending" if self.sends else "reading"
+        self._fail_soon(context, None, "the local party gave the transfer up")
+
+    def _refuse_rest(self, comment: str) -> None:
+        if self._first_chunk is not None and self.msrp_session is not None:
+            self.msrp_session.refuse_message(self._first_chunk.message_id or "", Refusal(413, comment))
+
+    def _fail_soon(self, context: str, failure: Failure | None, reason: str) -> None:
+        """Fail once the peer has closed the connection, or when that takes too long: a failure makes the session say
+        goodbye to the stream by SIP, and the peer would hear that before it hears why."""
+        if self._verdict is not None or self._state in OVER:
+            return
+        if self._state is StreamState.STARTED and not self._deactivated:
+            assert self._transport is not None
+            self._verdict = (context, failure, reason)
+            self._verdict_timer = self._transport.reactor.callLater(CLOSE_GRACE, self._pass_verdict)
+        else:
+            self._fail(context, failure, reason)
+
+    def _pass_verdict(self) -> None:
+        if self._verdict is not None:
+            self._fail(*self._verdict)
+
+    def deactivate(self) -> None:
+        super().deactivate()
+        self._pass_verdict()
 
     # Before it is described
 
@@ -400,7 +440,7 @@ class FileTransferStream(MSRPStreamBase):
             self._base = 0
         if total is not None and size is not None and self._base + total != size:
             reason = f"{total} octets are sent of a file of {size}"
-            self._later(self._fail, "reading", None, reason)
+            self._later(self._fail_soon, "reading", None, reason)
             return Refusal(413, reason)
         self._first_chunk = chunk
         self.transferred_bytes = self._base
@@ -450,12 +490,11 @@ class FileTransferStream(MSRPStreamBase):
         self._finish()
 
     def writing_failed(self, failure: Failure) -> None:
-        if self._first_chunk is not None and self.msrp_session is not None:
-            self.msrp_session.refuse_message(self._first_chunk.message_id or "", Refusal(413, "It can't be stored"))
-        self._fail("reading", failure, failure.getErrorMessage())
+        self._refuse_rest("It can't be stored")
+        self._fail_soon("reading", failure, failure.getErrorMessage())
 
     def sending_stopped(self, reason: str) -> None:
-        if not self._deactivated:
+        if not self._deactivated and self._verdict is None:
             self._fail("reading", None, f"the file did not come: {reason}")
 
     def stop_reading(self, stop: bool) -> None:
@@ -475,10 +514,15 @@ class FileTransferStream(MSRPStreamBase):
         self._post("FileTransferStreamDidFinish")
 
     def session_closed(self, session: MSRPSession, reason: Failure | None) -> None:
-        if not self.is_finished:  # afterwards the connection is of no use
+        if self._verdict is not None and session is self.msrp_session:
+            self._pass_verdict()
+        elif not self.is_finished:  # afterwards the connection is of no use
             super().session_closed(session, reason)
 
     def _closed(self) -> None:
+        timer, self._verdict_timer = self._verdict_timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
         hashing, self._hashing = self._hashing, None
         if hashing is not None:
             hashing.cancel()
