@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING
 
 from sipsimple.core.destinations import Routes, destinations_of
 from sipsimple.core.protocol.publication_usage import PublicationUsage
-from sipsimple.core.reporting import failure_data, post, route_of
+from sipsimple.core.reporting import post, route_of
+from sipsimple.core.soft_state_object import SoftStateObject
 from sipsimple.core.wire.grammar import is_token
-from sipsimple.core.wire.headers import BaseEventHeader, BaseFromHeader, BaseHeader, FrozenFromHeader
+from sipsimple.core.wire.headers import BaseEventHeader, BaseFromHeader, BaseHeader
 
 if TYPE_CHECKING:
-    from sipsimple.core.engine import Engine
     from sipsimple.core.protocol.publication_usage import Published
-    from sipsimple.core.protocol.request_failure import RequestFailure
     from sipsimple.core.wire.digest import BaseCredentials
-    from sipsimple.core.wire.headers import FrozenRouteHeader
-    from sipsimple.core.wire.message import SIPResponse
 
 __all__ = ["Publication"]
 
 
-class Publication:
+class Publication(SoftStateObject[PublicationUsage]):
     """The state of one event package, published and kept alive until `end`.
 
     :param from_header: whose state it is; the requests go to its URI.
@@ -42,6 +39,8 @@ class Publication:
     `publish`).
     """
 
+    prefix = "SIPPublication"
+
     def __init__(
         self,
         from_header: BaseFromHeader,
@@ -51,32 +50,16 @@ class Publication:
         duration: int = 300,
         extra_headers: Iterable[BaseHeader] = (),
     ) -> None:
-        from sipsimple.core.engine import Engine
-
-        if duration <= 0:
-            raise ValueError(f"a publication lasts longer than {duration} seconds; end() removes it")
-        self._engine: Engine = Engine()
-        self._usage: PublicationUsage | None = None
-        self.from_header = FrozenFromHeader.new(from_header)
+        super().__init__(from_header, credentials, duration, extra_headers)
         self.event = event.body if isinstance(event, BaseEventHeader) else event
         if not is_token(self.event.partition(";")[0]):
             raise ValueError(f"not an event package: {self.event!r}")
         self.content_type = content_type
-        self.credentials = credentials
-        self.duration = duration
-        self._headers = [(header.name, header) for header in extra_headers]
-        self.route_header: FrozenRouteHeader | None = None
 
     @property
     def is_published(self) -> bool:
         """Whether there is state at the compositor whose time is not out."""
         return self.expires_in > 0
-
-    @property
-    def expires_in(self) -> int:
-        """Seconds until the state's time is out; 0 when there is none."""
-        expires_at = None if self._usage is None else self._usage.expires_at
-        return 0 if expires_at is None else max(0, round(expires_at - self._engine.now()))
 
     @property
     def etag(self) -> str | None:
@@ -105,19 +88,6 @@ class Publication:
         content = body.encode() if isinstance(body, str) else bytes(body)
         usage.set(content, destinations, timeout, now=self._engine.now())
 
-    def end(self, timeout: float | None = None) -> None:
-        """Removes what is published (RFC 3903 4.5); `timeout` bounds it, in seconds.
-
-        Answered by `SIPPublicationDidEnd` or `SIPPublicationDidNotEnd`, also when there is nothing. Raises
-        `EngineError` when there is something and the engine is not running.
-        """
-        if self._usage is not None and self._usage.core is not self._engine.core:
-            self._usage = None
-        if self._usage is None:
-            self.publication_ended(None, False)
-        else:
-            self._usage.end(timeout, now=self._engine.now())
-
     # What the usage tells its user
 
     def published(self, published: Published) -> None:
@@ -132,19 +102,3 @@ class Publication:
             route_header=route_of(published.destination),
             headers=response.headers,
         )
-
-    def publication_failed(self, failure: RequestFailure) -> None:
-        post("SIPPublicationDidFail", self, **failure_data(failure), targets=list(failure.targets))
-
-    def publication_will_expire(self, seconds: float) -> None:
-        post("SIPPublicationWillExpire", self, expires_in=round(seconds))
-
-    def publication_will_end(self) -> None:
-        post("SIPPublicationWillEnd", self)
-
-    def publication_ended(self, response: SIPResponse | None, expired: bool) -> None:
-        code, reason = (None, None) if response is None else (response.code, response.reason)
-        post("SIPPublicationDidEnd", self, expired=expired, code=code, reason=reason)
-
-    def publication_not_ended(self, failure: RequestFailure) -> None:
-        post("SIPPublicationDidNotEnd", self, **failure_data(failure))

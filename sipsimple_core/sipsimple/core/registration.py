@@ -8,27 +8,25 @@ from typing import TYPE_CHECKING
 from sipsimple.core.destinations import Routes, destinations_of
 from sipsimple.core.protocol.registration_usage import RegistrationUsage, registrar_of
 from sipsimple.core.reporting import failure_data, post, route_of
+from sipsimple.core.soft_state_object import SoftStateObject
 from sipsimple.core.wire.headers import (
     BaseContactHeader,
     BaseFromHeader,
     BaseHeader,
     FrozenContactHeader,
-    FrozenFromHeader,
 )
 
 if TYPE_CHECKING:
-    from sipsimple.core.engine import Engine
     from sipsimple.core.protocol.outgoing_request import Destination
     from sipsimple.core.protocol.registration_usage import Bindings
     from sipsimple.core.protocol.request_failure import RequestFailure
     from sipsimple.core.wire.digest import BaseCredentials
-    from sipsimple.core.wire.headers import FrozenRouteHeader
     from sipsimple.core.wire.message import SIPResponse
 
 __all__ = ["Registration"]
 
 
-class Registration:
+class Registration(SoftStateObject[RegistrationUsage]):
     """The binding of an address-of-record to our contact, kept alive until `end`.
 
     :param from_header: the address-of-record.
@@ -49,6 +47,8 @@ class Registration:
     `registrar_uri` (the Request-URI: that of the domain, unless it is set to where a 3xx redirects to).
     """
 
+    prefix = "SIPRegistration"
+
     def __init__(
         self,
         from_header: BaseFromHeader,
@@ -56,30 +56,14 @@ class Registration:
         duration: int = 300,
         extra_headers: Iterable[BaseHeader] = (),
     ) -> None:
-        from sipsimple.core.engine import Engine
-
-        if duration <= 0:
-            raise ValueError(f"a registration lasts longer than {duration} seconds; end() removes it")
-        self._engine: Engine = Engine()
-        self._usage: RegistrationUsage | None = None
+        super().__init__(from_header, credentials, duration, extra_headers)
         self.registrar_uri = registrar_of(from_header.uri)
-        self.from_header = FrozenFromHeader.new(from_header)
-        self.credentials = credentials
-        self.duration = duration
-        self._headers = [(header.name, header) for header in extra_headers]
         self.contact_header: FrozenContactHeader | None = None
-        self.route_header: FrozenRouteHeader | None = None
 
     @property
     def is_registered(self) -> bool:
         """Whether there is a binding whose time is not out."""
         return self.expires_in > 0
-
-    @property
-    def expires_in(self) -> int:
-        """Seconds until the binding's time is out; 0 when there is none."""
-        expires_at = None if self._usage is None else self._usage.expires_at
-        return 0 if expires_at is None else max(0, round(expires_at - self._engine.now()))
 
     @property
     def call_id(self) -> str | None:
@@ -121,19 +105,6 @@ class Registration:
         destinations = destinations_of(route_header, self.registrar_uri)
         self._running_usage().fetch(destinations, timeout, now=self._engine.now())
 
-    def end(self, timeout: float | None = None) -> None:
-        """Removes the binding (10.2.2); `timeout` bounds it, in seconds.
-
-        Answered by `SIPRegistrationDidEnd` or `SIPRegistrationDidNotEnd`, also when there is no binding. Raises
-        `EngineError` when there is one and the engine is not running.
-        """
-        if self._usage is not None and self._usage.core is not self._engine.core:
-            self._usage = None
-        if self._usage is None:
-            self.registration_ended(None, False)
-        else:
-            self._usage.end(timeout, now=self._engine.now())
-
     def _running_usage(self) -> RegistrationUsage:
         core = self._engine.core
         if self._usage is None or self._usage.core is not core:
@@ -173,22 +144,6 @@ class Registration:
             public_address=bindings.public_address,
             headers=response.headers,
         )
-
-    def registration_failed(self, failure: RequestFailure) -> None:
-        post("SIPRegistrationDidFail", self, **failure_data(failure), targets=list(failure.targets))
-
-    def registration_will_expire(self, seconds: float) -> None:
-        post("SIPRegistrationWillExpire", self, expires_in=round(seconds))
-
-    def registration_will_end(self) -> None:
-        post("SIPRegistrationWillEnd", self)
-
-    def registration_ended(self, response: SIPResponse | None, expired: bool) -> None:
-        code, reason = (None, None) if response is None else (response.code, response.reason)
-        post("SIPRegistrationDidEnd", self, expired=expired, code=code, reason=reason)
-
-    def registration_not_ended(self, failure: RequestFailure) -> None:
-        post("SIPRegistrationDidNotEnd", self, **failure_data(failure))
 
     def bindings_fetched(self, bindings: Bindings) -> None:
         post(

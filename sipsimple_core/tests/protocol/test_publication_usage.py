@@ -83,21 +83,21 @@ class Recorder:
         self.events.append("published")
         self.results.append(published)
 
-    def publication_failed(self, failure: RequestFailure) -> None:
+    def state_failed(self, failure: RequestFailure) -> None:
         self.events.append(f"failed {failure.code}")
         self.failures.append(failure)
 
-    def publication_will_expire(self, seconds: float) -> None:
+    def state_will_expire(self, seconds: float) -> None:
         self.events.append("will expire")
 
-    def publication_will_end(self) -> None:
+    def state_will_end(self) -> None:
         self.events.append("will end")
 
-    def publication_ended(self, response: SIPResponse | None, expired: bool) -> None:
+    def state_ended(self, response: SIPResponse | None, expired: bool) -> None:
         self.events.append("ended")
         self.expired.append(expired)
 
-    def publication_not_ended(self, failure: RequestFailure) -> None:
+    def state_not_ended(self, failure: RequestFailure) -> None:
         self.events.append(f"not ended {failure.code}")
 
 

@@ -71,22 +71,22 @@ class Recorder:
         self._note("registered")
         self.bindings.append(bindings)
 
-    def registration_failed(self, failure: RequestFailure) -> None:
+    def state_failed(self, failure: RequestFailure) -> None:
         self._note(f"failed {failure.code}")
         self.failures.append(failure)
 
-    def registration_will_expire(self, seconds: float) -> None:
+    def state_will_expire(self, seconds: float) -> None:
         self._note("will expire")
         self.on_will_expire()
 
-    def registration_will_end(self) -> None:
+    def state_will_end(self) -> None:
         self._note("will end")
 
-    def registration_ended(self, response: SIPResponse | None, expired: bool) -> None:
+    def state_ended(self, response: SIPResponse | None, expired: bool) -> None:
         self._note("ended")
         self.expired.append(expired)
 
-    def registration_not_ended(self, failure: RequestFailure) -> None:
+    def state_not_ended(self, failure: RequestFailure) -> None:
         self._note(f"not ended {failure.code}")
         self.failures.append(failure)
 

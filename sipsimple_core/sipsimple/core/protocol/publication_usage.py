@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sipsimple.core.protocol.client_request import client_request
-from sipsimple.core.protocol.soft_state import SoftState, SoftStateUsage
+from sipsimple.core.protocol.soft_state import SoftState, SoftStateUsage, SoftStateUser
 from sipsimple.core.wire.errors import SIPParseError
 
 if TYPE_CHECKING:
     from sipsimple.core.protocol.outgoing_request import Destination, OutgoingRequest
-    from sipsimple.core.protocol.request_failure import RequestFailure
     from sipsimple.core.protocol.user_agent import UserAgentCore
     from sipsimple.core.wire.digest import BaseCredentials
     from sipsimple.core.wire.headers import BaseFromHeader, BaseHeader
@@ -38,26 +37,11 @@ class Published:
     etag: str | None
 
 
-class PublicationUser(Protocol):
+class PublicationUser(SoftStateUser, Protocol):
     """The layer above."""
 
     def published(self, published: Published) -> None:
         """The state was published, modified or refreshed."""
-
-    def publication_failed(self, failure: RequestFailure) -> None:
-        """The state was not published, or not refreshed: what was there before lasts until its time is out."""
-
-    def publication_will_expire(self, seconds: float) -> None:
-        """So much is left; unless the user publishes, the state is refreshed in a moment."""
-
-    def publication_will_end(self) -> None:
-        """The state is about to be removed."""
-
-    def publication_ended(self, response: SIPResponse | None, expired: bool) -> None:
-        """There is no state any more: it was removed, or (`expired`) nobody refreshed it."""
-
-    def publication_not_ended(self, failure: RequestFailure) -> None:
-        """The state could not be removed."""
 
 
 class PublicationUsage(SoftStateUsage[bytes]):
@@ -82,7 +66,7 @@ class PublicationUsage(SoftStateUsage[bytes]):
         duration: int = 300,
         headers: Iterable[tuple[str, str | BaseHeader]] = (),
     ) -> None:
-        super().__init__(core, from_header, credentials, duration, headers)
+        super().__init__(core, user, from_header, credentials, duration, headers)
         self.user = user
         self.request_uri = str(from_header.uri)
         self.etag: str | None = None
@@ -132,23 +116,8 @@ class PublicationUsage(SoftStateUsage[bytes]):
     def forgotten(self) -> None:
         self.etag = self._published = None
 
-    def told_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int, now: float) -> None:
+    def tell_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int) -> None:
         self.user.published(Published(response, outgoing.destination, expires, self.etag))
-
-    def told_failed(self, failure: RequestFailure, now: float) -> None:
-        self.user.publication_failed(failure)
-
-    def told_will_expire(self, seconds: float, now: float) -> None:
-        self.user.publication_will_expire(seconds)
-
-    def told_will_end(self, now: float) -> None:
-        self.user.publication_will_end()
-
-    def told_ended(self, response: SIPResponse | None, expired: bool, now: float) -> None:
-        self.user.publication_ended(response, expired)
-
-    def told_not_ended(self, failure: RequestFailure, now: float) -> None:
-        self.user.publication_not_ended(failure)
 
 
 def _etag(response: SIPResponse) -> str | None:

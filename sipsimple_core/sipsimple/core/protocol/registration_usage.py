@@ -15,7 +15,7 @@ from sipsimple.core.protocol.client_request import client_request
 from sipsimple.core.protocol.dialog import new_call_id
 from sipsimple.core.protocol.outgoing_request import Destination, OutgoingRequest
 from sipsimple.core.protocol.request_failure import RequestFailure
-from sipsimple.core.protocol.soft_state import SoftStateUsage
+from sipsimple.core.protocol.soft_state import SoftStateUsage, SoftStateUser
 from sipsimple.core.wire.errors import SIPParseError
 from sipsimple.core.wire.headers import (
     BaseHeader,
@@ -60,7 +60,7 @@ class Bindings:
     public_address: tuple[str, int] | None
 
 
-class RegistrationUser(Protocol):
+class RegistrationUser(SoftStateUser, Protocol):
     """The layer above."""
 
     def registration_answered(self, response: SIPResponse, destination: Destination) -> None:
@@ -68,21 +68,6 @@ class RegistrationUser(Protocol):
 
     def registered(self, bindings: Bindings) -> None:
         """The binding was made or refreshed."""
-
-    def registration_failed(self, failure: RequestFailure) -> None:
-        """The binding was not made, or not refreshed: what was there before lasts until its time is out."""
-
-    def registration_will_expire(self, seconds: float) -> None:
-        """So much is left; unless the user registers, the binding is refreshed in a moment."""
-
-    def registration_will_end(self) -> None:
-        """The binding is about to be removed."""
-
-    def registration_ended(self, response: SIPResponse | None, expired: bool) -> None:
-        """There is no binding any more: it was removed, or (`expired`) nobody refreshed it."""
-
-    def registration_not_ended(self, failure: RequestFailure) -> None:
-        """The binding could not be removed."""
 
     def bindings_fetched(self, bindings: Bindings) -> None:
         """What `fetch` asked for."""
@@ -105,7 +90,7 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
         duration: int = 300,
         headers: Iterable[tuple[str, str | BaseHeader]] = (),
     ) -> None:
-        super().__init__(core, from_header, credentials, duration, headers)
+        super().__init__(core, user, from_header, credentials, duration, headers)
         self.user = user
         self.bindings: Bindings | None = None
         #: A contact from before that the next REGISTER removes, in one with binding the new one.
@@ -163,27 +148,14 @@ class RegistrationUsage(SoftStateUsage[FrozenContactHeader]):
     def response_came(self, outgoing: OutgoingRequest, response: SIPResponse) -> None:
         self.user.registration_answered(response, outgoing.destination)
 
-    def told_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int, now: float) -> None:
+    def tell_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int) -> None:
         contact, contacts = self._accepted
         self.replaced = None
         self.bindings = bindings_of(response, outgoing.destination, contact, contacts, expires)
         self.user.registered(self.bindings)
 
-    def told_failed(self, failure: RequestFailure, now: float) -> None:
-        self.user.registration_failed(failure)
-
-    def told_will_expire(self, seconds: float, now: float) -> None:
-        self.user.registration_will_expire(seconds)
-
-    def told_will_end(self, now: float) -> None:
-        self.user.registration_will_end()
-
-    def told_ended(self, response: SIPResponse | None, expired: bool, now: float) -> None:
+    def forgotten(self) -> None:
         self.bindings = None
-        self.user.registration_ended(response, expired)
-
-    def told_not_ended(self, failure: RequestFailure, now: float) -> None:
-        self.user.registration_not_ended(failure)
 
 
 class _Fetch:

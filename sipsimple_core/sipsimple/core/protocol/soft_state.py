@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from sipsimple.core.protocol.authentication import Authenticator
 from sipsimple.core.protocol.client_request import tagged_from
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sipsimple.core.wire.headers import BaseFromHeader, BaseHeader
     from sipsimple.core.wire.message import SIPRequest, SIPResponse
 
-__all__ = ["SOFT_STATES", "SoftState", "SoftStateEvent", "SoftStateUsage"]
+__all__ = ["SOFT_STATES", "SoftState", "SoftStateEvent", "SoftStateUsage", "SoftStateUser"]
 
 log = logging.getLogger("sipsimple.core.soft_state")
 
@@ -96,6 +96,25 @@ class _Wish(Generic[C]):
         return self.content is None
 
 
+class SoftStateUser(Protocol):
+    """The layer above; each kind of soft state adds how it tells of a success."""
+
+    def state_failed(self, failure: RequestFailure) -> None:
+        """It was not set, or not refreshed: what was there before lasts until its time is out."""
+
+    def state_will_expire(self, seconds: float) -> None:
+        """So much is left; unless the user sets it anew, it is refreshed in a moment."""
+
+    def state_will_end(self) -> None:
+        """It is about to be taken back."""
+
+    def state_ended(self, response: SIPResponse | None, expired: bool) -> None:
+        """There is none any more: it was taken back, or (`expired`) nobody refreshed it."""
+
+    def state_not_ended(self, failure: RequestFailure) -> None:
+        """It could not be taken back."""
+
+
 class SoftStateUsage(ABC, Generic[C]):
     """See the module. `C` is the content: a contact, a body.
 
@@ -110,6 +129,7 @@ class SoftStateUsage(ABC, Generic[C]):
     def __init__(
         self,
         core: UserAgentCore,
+        user: SoftStateUser,
         from_header: BaseFromHeader,
         credentials: BaseCredentials | None,
         duration: int,
@@ -117,6 +137,7 @@ class SoftStateUsage(ABC, Generic[C]):
     ) -> None:
         self.core = core
         self.state = SoftState.NULL
+        self._user = user
         self.duration = duration
         self.expires_at: float | None = None
         self.call_id = new_call_id()
@@ -153,7 +174,7 @@ class SoftStateUsage(ABC, Generic[C]):
             self._grant(wish, now)
 
     def end(self, timeout: float | None = None, *, now: float) -> None:
-        """Takes the state back. Each call is answered by `told_ended` or `told_not_ended`, several may share one."""
+        """Takes the state back. Each call is answered by `state_ended` or `state_not_ended`, several may share one."""
         wish: _Wish[C] = _Wish(None, (), timeout)
         if self.is_busy:
             if self._wishes and not self._wishes[-1].ends:
@@ -174,22 +195,8 @@ class SoftStateUsage(ABC, Generic[C]):
         """Takes a 2xx to a request that sets the content: for how many seconds it was granted."""
 
     @abstractmethod
-    def told_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int, now: float) -> None: ...
-
-    @abstractmethod
-    def told_failed(self, failure: RequestFailure, now: float) -> None: ...
-
-    @abstractmethod
-    def told_will_expire(self, seconds: float, now: float) -> None: ...
-
-    @abstractmethod
-    def told_will_end(self, now: float) -> None: ...
-
-    @abstractmethod
-    def told_ended(self, response: SIPResponse | None, expired: bool, now: float) -> None: ...
-
-    @abstractmethod
-    def told_not_ended(self, failure: RequestFailure, now: float) -> None: ...
+    def tell_accepted(self, outgoing: OutgoingRequest, response: SIPResponse, expires: int) -> None:
+        """Tells the user of a success."""
 
     def repaired(self, response: SIPResponse, now: float) -> bool:
         """Whether the request is worth sending again, changed according to its refusal: here by 423 (10.2.8)."""
@@ -226,12 +233,12 @@ class SoftStateUsage(ABC, Generic[C]):
             self._change(SoftStateEvent.SET)
             self._content, self._destinations, self._timeout = wish.content, wish.destinations, wish.timeout
         elif self.state is SoftState.NULL:
-            self.told_ended(None, False, now)
+            self._user.state_ended(None, False)
             return
         else:
             self._change(SoftStateEvent.END)
             self._timeout = wish.timeout
-            self.told_will_end(now)
+            self._user.state_will_end()
             if not self.is_removable:
                 self._end(None, now)
                 return
@@ -291,7 +298,7 @@ class SoftStateUsage(ABC, Generic[C]):
         left = max(0.0, (self.expires_at or now) - now)
         # set before the user is told, as what it does then takes this timer's place
         self._refresh_timer = self.core.timers.schedule(now + min(REFRESH_GRACE, left / 4), self._refresh)
-        self.told_will_expire(left, now)
+        self._user.state_will_expire(left)
 
     def _refresh(self, now: float) -> None:
         if self.state is SoftState.ACTIVE and self._content is not None:
@@ -302,12 +309,12 @@ class SoftStateUsage(ABC, Generic[C]):
         self._change(SoftStateEvent.EXPIRED)
         if self.state is SoftState.NULL:
             self._vanished()
-            self.told_ended(None, True, now)
+            self._user.state_ended(None, True)
 
     def _end(self, response: SIPResponse | None, now: float) -> None:
         self._change(SoftStateEvent.ENDED)
         self._vanished()
-        self.told_ended(response, False, now)
+        self._user.state_ended(response, False)
 
     def _vanished(self) -> None:
         self.expires_at = None
@@ -330,7 +337,7 @@ class SoftStateUsage(ABC, Generic[C]):
             if seconds > 0:
                 self._change(SoftStateEvent.ACCEPTED)
                 self._keep_for(seconds, now)
-                self.told_accepted(outgoing, response, seconds, now)
+                self.tell_accepted(outgoing, response, seconds)
             else:
                 # 10.2.4: what is granted for no time is not there
                 self._fail(RequestFailure.refused(outgoing, response, "granted for 0 seconds"), now)
@@ -360,7 +367,7 @@ class SoftStateUsage(ABC, Generic[C]):
         self._stop(self._refresh_timer)
         self._refresh_timer = None
         if ending:
-            self.told_not_ended(failure, now)
+            self._user.state_not_ended(failure)
             if self._expiry_timer is None or not self._expiry_timer.pending:
                 # its time was out while we waited for the answer
                 self._change(SoftStateEvent.EXPIRED)
@@ -368,4 +375,4 @@ class SoftStateUsage(ABC, Generic[C]):
         else:
             if self.state is SoftState.NULL:
                 self._vanished()
-            self.told_failed(failure, now)
+            self._user.state_failed(failure)
