@@ -25,11 +25,11 @@ from msrplib.errors import (
 from msrplib.handler import TraceHook
 from msrplib.limits import Limits
 from msrplib.outbox import Outbox
-from msrplib.outgoing import EncodedChunk, OutgoingMessage
+from msrplib.outgoing import EncodedChunk
 from msrplib.parser import ChunkData, ChunkStarted, Event, MSRPParser, ParseFailure
 from msrplib.protocol import MSRPData
 from msrplib.session import MSRPSession
-from msrplib.transactions import TransactionTable
+from msrplib.transactions import Request, TransactionTable
 from msrplib.uri import MSRPURI
 
 __all__ = ["ConnectionOwner", "MSRPConnection"]
@@ -210,6 +210,12 @@ class MSRPConnection(TwistedProtocol):
         except Exception:
             faults.dropped("%s: the trace raised", self.remote_address, exc_info=True)
 
+    def send_request(self, transaction_id: str, request: Request, octets: bytes) -> None:
+        """Write a request that is no chunk of a message, and whose response is awaited."""
+        self.transactions.add(transaction_id, request, self.seconds())
+        self.transaction_added()
+        self.write(octets)
+
     def transaction_added(self) -> None:
         if self._transaction_timer is None:
             self._arm_transaction_timer()
@@ -233,8 +239,8 @@ class MSRPConnection(TwistedProtocol):
 
     def _expire_transactions(self) -> None:
         self._transaction_timer = None
-        for message in self.transactions.expire(self.seconds()):
-            message.session.transaction_timed_out(message)
+        for request in self.transactions.expire(self.seconds()):
+            request.session.transaction_timed_out(request)
         if not self.is_lost and self._transaction_timer is None:
             self._arm_transaction_timer()
             self.outbox.pump()
@@ -260,11 +266,11 @@ class MSRPConnection(TwistedProtocol):
     def _response_received(self, response: MSRPData) -> None:
         transactions = self.transactions
         was_full = transactions.is_full
-        message = transactions.pop(response.transaction_id)
-        if message is None:
+        request = transactions.pop(response.transaction_id)
+        if request is None:
             # That of a chunk that was sent raw, or that came too late, or of nothing at all.
             return
-        message.session.response_received(message, response)
+        request.session.response_received(request, response)
         if was_full:
             self.outbox.pump()
 
@@ -346,8 +352,8 @@ class MSRPConnection(TwistedProtocol):
         if self._streaming is session:
             self._streaming = None
 
-        def is_of_session(message: OutgoingMessage) -> bool:
-            return message.session is session
+        def is_of_session(request: Request) -> bool:
+            return request.session is session
 
         self.transactions.discard(is_of_session)
         self.outbox.discard(is_of_session)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from msrplib.errors import MSRPSyntaxError
+from msrplib.nickname import parse_nickname
 from msrplib.uri import MSRPURI, parse_path
 
 __all__ = [
@@ -291,6 +292,12 @@ class MSRPData:
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise MSRPSyntaxError(f"not an Expires: {text[:80]!r}")
         return int(text)
+
+    @property
+    def use_nickname(self) -> str | None:
+        """Use-Nickname (RFC 7701 7.1): the nickname that a participant of a chat room wants; '' for none."""
+        text = self.headers.get("Use-Nickname")
+        return parse_nickname(text) if text is not None else None
 
     def getall(self, name: str) -> list[str]:
         """All values of a header that may occur more than once (WWW-Authenticate)."""

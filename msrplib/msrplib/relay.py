@@ -169,9 +169,7 @@ class RelayLeg:
                 self._username, self._password, "AUTH", str(self.relay), self._uses
             )
         request = MSRPData(transaction_id, "AUTH", None, "", headers, b"", "$")
-        connection.transactions.add(transaction_id, _Auth(self), connection.seconds())  # type: ignore[arg-type]
-        connection.transaction_added()
-        connection.write(request.encode())
+        connection.send_request(transaction_id, _Auth(self), request.encode())
 
     def response_received(self, message: object, response: MSRPData) -> None:
         """The connection tells of the answer to an AUTH."""

@@ -9,6 +9,7 @@ from msrplib.answers import encode_report
 from msrplib.binding import Binding, SessionState
 from msrplib.delivery import DeliveryTable
 from msrplib.errors import (
+    ConnectionClosedError,
     FingerprintError,
     QueueFullError,
     SessionStateError,
@@ -17,13 +18,16 @@ from msrplib.errors import (
 from msrplib.handler import Refusal, SessionHandler
 from msrplib.identifiers import new_message_id
 from msrplib.limits import Limits
+from msrplib.nickname import format_nickname
 from msrplib.outgoing import ContentSource, EncodedChunk, OutgoingMessage
 from msrplib.protocol import REASONS, ByteRange, MSRPData, Status, check_header
 from msrplib.receiving import Receiver
+from msrplib.requests import PendingRequest, PendingRequests
 from msrplib.telling import tell
 from msrplib.uri import MSRPURI, format_path
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     from msrplib.connection import MSRPConnection
@@ -59,6 +63,7 @@ class MSRPSession:
         self.binding = Binding(self)
         self._receiver = Receiver(self)
         self._deliveries = DeliveryTable(self)
+        self._requests = PendingRequests(self)
         self._waiting: list[OutgoingMessage] = []  # for the session to be bound
         self._queued_size = 0
         self._on_closed: Callable[[], object] | None = None
@@ -213,6 +218,35 @@ class MSRPSession:
             raise SessionStateError("the session is not bound")
         self._connection.write(chunk.encode())
 
+    def send_request(self, method: str, headers: Iterable[tuple[str, str]] = ()) -> Deferred[MSRPData]:
+        """Send a request of another method than SEND and REPORT, without a body, to the end of the path.
+
+        :param headers: those beside the paths, (name, value)
+        :return: fires with the response, whatever its code; fails with MSRPResponseError (408) when none comes in time,
+            and when the session ends. To cancel it is to forget the request
+        :raises SessionStateError: the session is not bound
+        :raises QueueFullError: too many responses are awaited
+        :raises ValueError: it is no such method; a header has characters that it cannot have (MSRPSyntaxError)
+        """
+        connection = self._connection
+        if connection is None or not self.is_bound or not self._remote_path:
+            raise SessionStateError("the session is not bound")
+        if connection.transactions.is_full:
+            raise QueueFullError("too many responses are awaited")
+        request, octets = self._requests.new(method, headers)
+        connection.send_request(request.transaction_id, request, octets)
+        return request.response
+
+    def send_nickname(self, nickname: str) -> Deferred[MSRPData]:
+        """Ask a chat room for a nickname (RFC 7701 7.1): it is ours when the response is a 200.
+
+        :param nickname: '' gives up the one that we have
+        :return: as of `send_request`
+        :raises SessionStateError, QueueFullError: as `send_request`
+        :raises MSRPSyntaxError: it has characters that no nickname has
+        """
+        return self.send_request("NICKNAME", [("Use-Nickname", format_nickname(nickname))])
+
     def send_report(
         self,
         chunk: MSRPData,
@@ -285,6 +319,7 @@ class MSRPSession:
         text = "the session was closed" if reason is None else reason.getErrorMessage()
         self._receiver.close(text)
         self._deliveries.close(text)
+        self._requests.close(reason if reason is not None else as_failure(ConnectionClosedError(text)))
         self.binding.closed(reason)
         if self._on_closed is not None:
             self._on_closed()
@@ -342,19 +377,23 @@ class MSRPSession:
         else:
             self.respond(chunk, 501)  # RFC 4975 10.9: a method that is not understood
 
-    def response_received(self, message: OutgoingMessage, response: MSRPData) -> None:
+    def response_received(self, request: OutgoingMessage | PendingRequest, response: MSRPData) -> None:
         """A response to a request of this session."""
-        if self.binding.is_own(message):
+        if isinstance(request, PendingRequest):
+            self._requests.response_received(request, response)
+        elif self.binding.is_own(request):
             self.binding.response_received(response)
         else:
-            self._deliveries.response_received(message, response)
+            self._deliveries.response_received(request, response)
 
-    def transaction_timed_out(self, message: OutgoingMessage) -> None:
+    def transaction_timed_out(self, request: OutgoingMessage | PendingRequest) -> None:
         """No response came in time (RFC 4975 7.1.1: as if it had been 408)."""
-        if self.binding.is_own(message):
+        if isinstance(request, PendingRequest):
+            self._requests.timed_out(request)
+        elif self.binding.is_own(request):
             self.binding.timed_out()
         else:
-            self._deliveries.timed_out(message)
+            self._deliveries.timed_out(request)
 
     # Below here: for receiver, outbox and delivery table.
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from msrplib.limits import Limits
 
-if TYPE_CHECKING:
-    from msrplib.outgoing import OutgoingMessage
+__all__ = ["Request", "TransactionTable"]
 
-__all__ = ["TransactionTable"]
+
+class Request(Protocol):
+    """What a response is for: an Request, of each chunk; a PendingRequest; an AUTH.
+
+    Its `session` is told by `response_received(request, response)` or `transaction_timed_out(request)`.
+    """
+
+    @property
+    def session(self) -> Any: ...
+    @property
+    def failure_report(self) -> str: ...
 
 
 class TransactionTable:
@@ -25,8 +34,8 @@ class TransactionTable:
     def __init__(self, limits: Limits) -> None:
         self._timeout = limits.transaction_timeout
         self._limit = limits.max_transactions
-        self._awaited: dict[str, tuple[OutgoingMessage, float]] = {}
-        self._silent: dict[str, tuple[OutgoingMessage, float]] = {}
+        self._awaited: dict[str, tuple[Request, float]] = {}
+        self._silent: dict[str, tuple[Request, float]] = {}
 
     @property
     def is_full(self) -> bool:
@@ -36,18 +45,18 @@ class TransactionTable:
     def __len__(self) -> int:
         return len(self._awaited) + len(self._silent)
 
-    def add(self, transaction_id: str, message: OutgoingMessage, now: float) -> None:
+    def add(self, transaction_id: str, request: Request, now: float) -> None:
         """The last octet of a request was sent (RFC 4975 7.1.1: the time runs from there)."""
-        if message.failure_report == "yes":
-            self._awaited[transaction_id] = (message, now + self._timeout)
-        elif message.failure_report == "partial":
+        if request.failure_report == "yes":
+            self._awaited[transaction_id] = (request, now + self._timeout)
+        elif request.failure_report == "partial":
             silent = self._silent
             if len(silent) >= self._limit:
                 del silent[next(iter(silent))]
-            silent[transaction_id] = (message, now + self._timeout)
+            silent[transaction_id] = (request, now + self._timeout)
 
-    def pop(self, transaction_id: str) -> OutgoingMessage | None:
-        """A response has come: the message that it is for, or None."""
+    def pop(self, transaction_id: str) -> Request | None:
+        """A response has come: what it is for, or None."""
         entry = self._awaited.pop(transaction_id, None) or self._silent.pop(transaction_id, None)
         return entry[0] if entry is not None else None
 
@@ -56,29 +65,29 @@ class TransactionTable:
         deadlines = [next(iter(table.values()))[1] for table in (self._awaited, self._silent) if table]
         return min(deadlines, default=None)
 
-    def expire(self, now: float) -> list[OutgoingMessage]:
+    def expire(self, now: float) -> list[Request]:
         """Close the transactions whose time is over.
 
-        :return: the messages of those whose response was due
+        :return: those whose response was due
         """
         late = self._pop_late(self._awaited, now)
         self._pop_late(self._silent, now)
         return late
 
-    def discard(self, unwanted: Callable[[OutgoingMessage], bool]) -> None:
-        """Forget the transactions of some messages."""
+    def discard(self, unwanted: Callable[[Request], bool]) -> None:
+        """Forget some."""
         for table in (self._awaited, self._silent):
-            for transaction_id in [tid for tid, (message, _) in table.items() if unwanted(message)]:
+            for transaction_id in [tid for tid, (request, _) in table.items() if unwanted(request)]:
                 del table[transaction_id]
 
     @staticmethod
-    def _pop_late(table: dict[str, tuple[OutgoingMessage, float]], now: float) -> list[OutgoingMessage]:
-        late: list[OutgoingMessage] = []
+    def _pop_late(table: dict[str, tuple[Request, float]], now: float) -> list[Request]:
+        late: list[Request] = []
         while table:
             transaction_id = next(iter(table))
-            message, deadline = table[transaction_id]
+            request, deadline = table[transaction_id]
             if deadline > now:
                 break
             del table[transaction_id]
-            late.append(message)
+            late.append(request)
         return late

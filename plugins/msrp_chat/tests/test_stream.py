@@ -24,12 +24,8 @@ from sipsimple.streams.chat import (
     MultilingualText,
 )
 from sipsimple.streams.chat.composing import ComposingIndication, print_composing
-from sipsimple.streams.chat.stream import (
-    MAX_EARLY_MESSAGES,
-    MAX_MESSAGE_SIZE,
-    MAX_QUEUED_MESSAGES,
-    MAX_QUEUED_OCTETS,
-)
+from sipsimple.streams.chat.inbox import MAX_EARLY_MESSAGES
+from sipsimple.streams.chat.stream import MAX_MESSAGE_SIZE, MAX_QUEUED_MESSAGES, MAX_QUEUED_OCTETS
 from sipsimple.streams.msrp.testing import Side, StreamPair, accepting, edit
 from sipsimple.streams.msrp.transport import REPORT_TIMEOUT
 
@@ -698,7 +694,7 @@ def test_composers_are_bounded() -> None:
         head = f"From: <sip:{number}@x>\r\n\r\nContent-Type: application/im-iscomposing+xml\r\n\r\n"
         raw(pair, head.encode() + document, "message/cpim")
     pair.bob.wait("ChatStreamGotComposingIndication", MAX_COMPOSERS + 20)
-    assert len(pair.bob.stream._composers) == MAX_COMPOSERS
+    assert len(pair.bob.stream._inbox.composers) == MAX_COMPOSERS
 
 
 def test_composing_that_goes_nowhere() -> None:

@@ -70,3 +70,20 @@ declare_notification(
     ),
     sender=field("CPIMIdentity | None", "the recipient that tells it"),
 )
+
+declare_notification(
+    "ChatStreamDidSetNickname",
+    "ChatStream",
+    "The chat room has given us the nickname that we asked for (RFC 7701 7.1).",
+    nickname=field(str, "what set_local_nickname() asked for; '' when we have none any more"),
+)
+
+declare_notification(
+    "ChatStreamDidNotSetNickname",
+    "ChatStream",
+    "The chat room did not give us the nickname, or did not answer (408), or the stream ended first (481). The one "
+    "that we had stays ours.",
+    nickname=field(str, "what set_local_nickname() asked for"),
+    code=field(int, "the status code: 423 or 403 it is not allowed, 424 malformed, 425 somebody else's, …"),
+    reason=field(str, "its comment, or what happened"),
+)

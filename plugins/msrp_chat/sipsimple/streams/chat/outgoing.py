@@ -110,7 +110,7 @@ class Envelope:
     :param local_identity, remote_identity: CPIM From and To of a message that says nothing else
     """
 
-    __slots__ = ("_head", "_local", "_remote", "_remote_identity", "cpim", "private_messages")
+    __slots__ = ("_head", "_local", "_remote", "_remote_identity", "cpim", "nickname", "private_messages")
 
     def __init__(self, remote: MSRPMedia, local_identity: ChatIdentity, remote_identity: ChatIdentity) -> None:
         self._remote = remote
@@ -119,6 +119,7 @@ class Envelope:
         self.cpim = accepts_type(remote.accept_types, CPIM_TYPE)
         # RFC 7701 8: who offers private messages is a chat room; they are addressed in the CPIM envelope.
         self.private_messages = self.cpim and "private-messages" in remote.chatroom
+        self.nickname = "nickname" in remote.chatroom
         self._head = print_envelope(local_identity, (remote_identity,))
 
     def accepts(self, media_type: str) -> bool:

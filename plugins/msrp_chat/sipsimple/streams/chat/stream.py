@@ -1,20 +1,19 @@
-"""ChatStream: a conversation over MSRP (CHAT-001 to CHAT-032; RFC 4975, 3862, 3994)."""
+"""ChatStream: a conversation over MSRP (CHAT-001 to CHAT-032; RFC 4975, 3862, 3994, 5438, 7701)."""
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import count
 from typing import Any, ClassVar
 
 from msrplib.errors import MSRPError
 from msrplib.handler import MessageSink, Refusal
 from msrplib.incoming import IncomingMessage
+from msrplib.nickname import format_nickname
 from msrplib.outgoing import OutgoingMessage
 from msrplib.protocol import MSRPData
 from msrplib.session import MSRPSession
@@ -23,60 +22,34 @@ from sipsimple.notification import Notification
 from sipsimple.realm import current_realm
 from sipsimple.streams.chat import notifications as _notifications  # noqa: F401
 from sipsimple.streams.chat.backlog import Backlog
-from sipsimple.streams.chat.composers import Composers
 from sipsimple.streams.chat.composing import (
     COMPOSING_TYPE,
-    ComposingError,
     ComposingIndication,
-    parse_composing,
     print_composing,
 )
-from sipsimple.streams.chat.content import parse_content_type
-from sipsimple.streams.chat.cpim import CPIMError
 from sipsimple.streams.chat.dispositions import Dispositions
 from sipsimple.streams.chat.errors import ChatStreamError
-from sipsimple.streams.chat.imdn import (
-    IMDN_TYPE,
-    STATUSES,
-    IMDNError,
-    check_dispositions,
-    parse_imdn,
-)
-from sipsimple.streams.chat.incoming import read_message
-from sipsimple.streams.chat.messages import ChatIdentity, ChatMessage, CPIMIdentity, CPIMMessage
+from sipsimple.streams.chat.imdn import STATUSES, check_dispositions
+from sipsimple.streams.chat.inbox import Inbox
+from sipsimple.streams.chat.messages import ChatMessage, CPIMIdentity, CPIMMessage
+from sipsimple.streams.chat.nickname import Nickname
 from sipsimple.streams.chat.outgoing import CPIM_TYPE, Envelope, OutgoingText
 from sipsimple.streams.msrp import MSRPMedia, MSRPStreamBase
-from sipsimple.streams.msrp.sdp import accepts_type
 from sipsimple.streams.msrp.states import OVER, StreamState
 from sipsimple.streams.msrp.transport import LIMITS
 from sipsimple.threading import call_in_sipsimple_thread
 
 __all__ = ["ChatStream", "ChatStreamError"]
 
-log = logging.getLogger("sipsimple.streams")
-
 MAX_MESSAGE_SIZE = 10 * 1024 * 1024 + 128 * 1024
 """Octets of an incoming message: ten megabytes of content, and its envelope. More is refused with 413."""
 MAX_QUEUED_MESSAGES = 10_000
 MAX_QUEUED_OCTETS = 64 * 1024 * 1024
 """What may be given to send_message before the stream has started, or faster than the reactor's thread takes it."""
-MAX_EARLY_MESSAGES = 64
-MAX_EARLY_OCTETS = 1024 * 1024
-"""What the peer may send before the stream has started on this side."""
-MAX_COMPLAINTS = 10
-"""Lines in the log about what a peer sends that cannot be read, for one stream."""
 
 _SENDS = frozenset({"sendrecv", "sendonly"})
 _RECEIVES = frozenset({"sendrecv", "recvonly"})
 _LIMITS = replace(LIMITS, max_message_size=MAX_MESSAGE_SIZE)
-
-
-@lru_cache(maxsize=256)
-def _is_accepted(accepted: tuple[str, ...], content_type: str) -> bool:
-    try:
-        return accepts_type(accepted, parse_content_type(content_type).media_type)
-    except ValueError:
-        return False
 
 
 class ChatStream(MSRPStreamBase):
@@ -87,7 +60,8 @@ class ChatStream(MSRPStreamBase):
 
     Notifications: those of MSRPStreamBase, ChatStreamGotMessage, ChatStreamDidSendMessage, exactly one of
     ChatStreamDidDeliverMessage and ChatStreamDidNotDeliverMessage for each message sent,
-    ChatStreamGotComposingIndication, ChatStreamGotDispositionNotification.
+    ChatStreamGotComposingIndication, ChatStreamGotDispositionNotification, ChatStreamDidSetNickname,
+    ChatStreamDidNotSetNickname.
     """
 
     type = "chat"
@@ -102,17 +76,13 @@ class ChatStream(MSRPStreamBase):
         self._realm = current_realm()
         self._message_ids = count(1)
         self._id_prefix = os.urandom(8).hex()
-        self._accepted = tuple(self.accept_types)
-        self._accepted_wrapped = (*self.accept_wrapped_types, *self.accept_types)
         self._envelope: Envelope | None = None
         self._queue: deque[OutgoingText] | None = deque()
         self._backlog = Backlog(MAX_QUEUED_MESSAGES, MAX_QUEUED_OCTETS)
-        self._early: list[IncomingMessage] = []
-        self._early_octets = 0
-        self._composers = Composers(self._post_composing)
+        self._inbox = Inbox(self)
+        self._nickname = Nickname(self)
         self._asked: tuple[str, ...] = ()
         self._dispositions = Dispositions()
-        self._complaints = 0
 
     @classmethod
     def new_from_sdp(cls, account: Any, remote_sdp: Any, stream_index: int) -> ChatStream | None:
@@ -165,6 +135,40 @@ class ChatStream(MSRPStreamBase):
     @disposition_notifications.setter
     def disposition_notifications(self, dispositions: Iterable[str]) -> None:
         self._asked = check_dispositions(dispositions)
+
+    @property
+    def nickname_allowed(self) -> bool:
+        """Whether the remote party is a chat room that gives nicknames (RFC 7701 8); False before the stream has
+        started."""
+        return self._envelope is not None and self._envelope.nickname
+
+    @property
+    def nickname(self) -> str | None:
+        """The nickname that the chat room has given us; None when there is none."""
+        return self._nickname.current
+
+    def set_local_nickname(self, nickname: str) -> None:
+        """Ask the chat room for a nickname (RFC 7701 7.1); from any thread.
+
+        ChatStreamDidSetNickname or ChatStreamDidNotSetNickname says what came of it.
+
+        :param nickname: by which others see us; '' gives up the one that we have
+        :raises ChatStreamError: the remote party gives no nicknames, or is not known yet
+        :raises IllegalStateError: the stream has failed or ended
+        :raises ValueError, TypeError: a nickname that there can't be
+        """
+        self._check_state()
+        if not isinstance(nickname, str):
+            raise TypeError(f"nickname must be a str, not {type(nickname).__name__}")
+        format_nickname(nickname)
+        if not self.nickname_allowed:
+            raise ChatStreamError("the remote party gives no nicknames", 501)
+        self._backlog.enter(0)
+        self._in_reactor(self._ask_for_nickname, nickname)
+
+    def _ask_for_nickname(self, nickname: str) -> None:
+        self._backlog.leave(0)
+        self._nickname.ask(None if self._state in OVER else self.msrp_session, nickname)
 
     # Sending
 
@@ -271,14 +275,17 @@ class ChatStream(MSRPStreamBase):
 
     def _displayed(self, message: CPIMMessage | ChatMessage, status: str) -> None:
         self._backlog.leave(0)
-        self._notify_disposition(message, "display", status)
+        self.tell_disposition(message, "display", status)
 
-    def _check_can_send(self) -> None:
+    def _check_state(self) -> None:
         if self._state in OVER:
             from sipsimple.session import IllegalStateError
 
             allowed = [state.value for state in StreamState if state not in OVER]
             raise IllegalStateError(self._state.value, allowed, "sending in a chat")
+
+    def _check_can_send(self) -> None:
+        self._check_state()
         if self.direction not in _SENDS:
             raise ChatStreamError(f"nothing can be sent in a chat that is {self.direction}")
 
@@ -330,6 +337,24 @@ class ChatStream(MSRPStreamBase):
     def _not_delivered(self, message_id: str, code: int, reason: str, chunk: MSRPData | None = None) -> None:
         self._post("ChatStreamDidNotDeliverMessage", message_id=message_id, code=code, reason=reason, chunk=chunk)
 
+    # For what belongs to the stream
+
+    post = MSRPStreamBase._post
+
+    @property
+    def reactor(self) -> Any:
+        return self._realm.reactor
+
+    def tell_disposition(self, message: CPIMMessage | ChatMessage, disposition: str, status: str) -> None:
+        """Tell who sent a message what became of it, if that is wanted; in the reactor's thread."""
+        envelope = self._envelope
+        if envelope is None or self._state in OVER or self.direction not in _SENDS:
+            return
+        message_id = self._new_id()
+        octets = self._dispositions.answer(envelope, message, disposition, status, message_id)
+        if octets is not None:
+            self._send(message_id, octets, CPIM_TYPE, "no")
+
     # The life of the stream
 
     def _NH_MediaStreamDidStart(self, notification: Notification) -> None:
@@ -340,9 +365,7 @@ class ChatStream(MSRPStreamBase):
             text = queue.popleft()
             self._backlog.leave(len(text.octets))
             self._send_text(text)
-        early, self._early = self._early, []
-        for message in early:
-            self._take(message)
+        self._inbox.open()
 
     def _adopt(self, remote: MSRPMedia) -> None:
         super()._adopt(remote)
@@ -355,8 +378,7 @@ class ChatStream(MSRPStreamBase):
         return remote is not None and (remote.port == 0 or bool(remote.accept_types))
 
     def _closed(self) -> None:
-        self._composers.clear()
-        self._early = []
+        self._inbox.close()
         queue, self._queue = self._queue, None
         for text in queue or ():
             self._backlog.leave(len(text.octets))
@@ -368,18 +390,12 @@ class ChatStream(MSRPStreamBase):
         if self.direction not in _RECEIVES:
             return Refusal(403, "The stream is not to be sent to")
         content_type = chunk.content_type
-        if content_type is not None and not _is_accepted(self._accepted, content_type):
+        if content_type is not None and not self._inbox.accepts(content_type):
             return Refusal(415)
         return None
 
     def message_received(self, session: MSRPSession, message: IncomingMessage) -> Refusal | None:
-        if self._queue is None:
-            return self._take(message)
-        if len(self._early) >= MAX_EARLY_MESSAGES or self._early_octets + message.size > MAX_EARLY_OCTETS:
-            return Refusal(413)
-        self._early.append(message)
-        self._early_octets += message.size
-        return None
+        return self._inbox.receive(message)
 
     def message_sent(self, session: MSRPSession, outgoing: OutgoingMessage, chunk: MSRPData) -> None:
         if outgoing.success_report == "yes":
@@ -395,72 +411,6 @@ class ChatStream(MSRPStreamBase):
     ) -> None:
         if outgoing.success_report == "yes":
             self._not_delivered(outgoing.message_id, code, reason, chunk)
-
-    # Receiving
-
-    def _take(self, received: IncomingMessage) -> Refusal | None:
-        if received.content_type is None:
-            return None
-        try:
-            message = read_message(received.content, received.content_type, self)
-            media_type = parse_content_type(message.content_type).media_type
-            if isinstance(message, CPIMMessage) and not _is_accepted(self._accepted_wrapped, message.content_type):
-                self._notify_disposition(message, "delivery", "failed")
-                return Refusal(415)
-            if media_type == COMPOSING_TYPE:
-                self._got_composing(message)
-                return None
-            if media_type == IMDN_TYPE:
-                self._got_imdn(message)
-                return None
-        except (CPIMError, ComposingError, IMDNError) as error:
-            self._complain(str(error))
-            return Refusal(400)
-        if self._composers:
-            self._composers.forget(message.sender)
-        self._post("ChatStreamGotMessage", message=message)
-        if message.additional_headers:
-            self._notify_disposition(message, "delivery", "delivered")
-        return None
-
-    def _got_composing(self, message: CPIMMessage | ChatMessage) -> None:
-        assert isinstance(message.content, bytes) and message.sender is not None
-        indication = parse_composing(message.content)
-        self._composers.note(self._realm.reactor, message.sender, message.recipients, indication)
-        self._post_composing(message.sender, message.recipients, indication)
-
-    def _got_imdn(self, message: CPIMMessage | ChatMessage) -> None:
-        assert isinstance(message.content, bytes)
-        notification = parse_imdn(message.content)
-        self._post(
-            "ChatStreamGotDispositionNotification",
-            message_id=notification.message_id,
-            disposition=notification.disposition,
-            status=notification.status,
-            sender=message.sender,
-        )
-
-    def _notify_disposition(self, message: CPIMMessage | ChatMessage, disposition: str, status: str) -> None:
-        envelope = self._envelope
-        if envelope is None or self._state in OVER or self.direction not in _SENDS:
-            return
-        message_id = self._new_id()
-        octets = self._dispositions.answer(envelope, message, disposition, status, message_id)
-        if octets is not None:
-            self._send(message_id, octets, CPIM_TYPE, "no")
-
-    def _post_composing(
-        self, sender: ChatIdentity, recipients: list[ChatIdentity], indication: ComposingIndication
-    ) -> None:
-        self._post(
-            "ChatStreamGotComposingIndication", **indication._asdict(), sender=sender, recipients=list(recipients)
-        )
-
-    def _complain(self, what: str) -> None:
-        self._complaints += 1
-        if self._complaints <= MAX_COMPLAINTS:
-            last = " (the last such line for this stream)" if self._complaints == MAX_COMPLAINTS else ""
-            log.warning("A chat message was refused: %s%s", what, last)
 
 
 def _address_of_record(uri: Any) -> Any:
