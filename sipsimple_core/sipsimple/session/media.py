@@ -179,6 +179,11 @@ class SessionMedia:
             self._mailbox.put(self._tell, entry, before, f"no media description: {error}")
             return None
 
+    def start_early(self, stream: Any, local_sdp: Any, remote_sdp: Any, index: int) -> None:
+        """Have a stream that is ready play early media, if it can; one that raises over it plays none."""
+        if self.stage(stream) is Stage.READY and hasattr(stream, "start_early"):
+            self._call(stream.start_early, local_sdp, remote_sdp, index)
+
     def start(self, stream: Any, local_sdp: Any, remote_sdp: Any, index: int) -> None:
         entry = self._entries[id(stream)]
         self._do(entry, _E.START, stream.start, local_sdp, remote_sdp, index)

@@ -23,7 +23,7 @@ from sipsimple.core import ContactHeader, FromHeader, SubjectHeader
 from sipsimple.core.destinations import route_header_to
 from sipsimple.core.engine import EngineError
 from sipsimple.core.invitation import Invitation
-from sipsimple.session.description import offer_session
+from sipsimple.session.description import is_refused, offer_session
 from sipsimple.session.media import Stage
 from sipsimple.session.outcome import Outcome, disconnected, internal_error, streams_failed
 from sipsimple.session.phase import SetupPhase
@@ -181,6 +181,13 @@ class Inviting(SetupPhase):
             self.session._invitation.send_response(488)
         elif change.code is not None and 100 <= change.code < 200:
             self._progressed(change)
+
+    def early_sdp_updated(self, update: Any) -> None:
+        # RFC 3960 3.1: each branch of a fork may have early media, the last one that describes it is heard
+        if update.succeeded:
+            for index, stream in self.live_streams.items():
+                if not is_refused(update.remote_sdp, index):
+                    self.session._media.start_early(stream, update.local_sdp, update.remote_sdp, index)
 
     def _progressed(self, change: Any) -> None:
         if not self.session._move(Event.PROGRESS):

@@ -76,6 +76,9 @@ class Phase:
     def sdp_updated(self, update: Any) -> None:
         """The data of a SIPInvitationGotSDPUpdate."""
 
+    def early_sdp_updated(self, update: Any) -> None:
+        """The same before the call is accepted: for early media. That of the 2xx follows."""
+
     def agreed(self, lines: dict[int, Any], local_sdp: Any, remote_sdp: Any) -> None:
         """Our answer holds; `lines` are the proposed streams in it, by the index of their media line."""
 

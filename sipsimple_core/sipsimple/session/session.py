@@ -464,9 +464,9 @@ class Session(SessionAttributes, TransferableSession):
             self._phase.invitation_changed(change)
 
     def _sdp_updated(self, invitation: Any, update: Any) -> None:
-        # what is early is for early media, which no stream knows; that of the 2xx follows
-        if invitation is self._invitation and self._heeds and not update.early:
-            self._phase.sdp_updated(update)
+        if invitation is self._invitation and self._heeds:
+            step = self._phase.early_sdp_updated if update.early else self._phase.sdp_updated
+            step(update)
 
     # The streams: MediaOwner
 

@@ -16,6 +16,11 @@ class IMediaStream(Interface):
     MediaStreamDidInitialize, MediaStreamDidStart, MediaStreamDidFail, MediaStreamWillEnd and
     MediaStreamDidEnd, which each stream must post (STR-031). All methods are called in the reactor's thread.
 
+    A stream that can play early media (RFC 3960: the ring-back tone or announcement of whom we call, before the call
+    is accepted) has one more method, `start_early(local_sdp, remote_sdp, stream_index)`. It is called between
+    `MediaStreamDidInitialize` and `start`, each time such media is described; the last description is the one that
+    counts, and `start` may bring another. Nothing is posted for it, and nothing fails by it.
+
     The class is instantiated as `cls(account)` (STR-006).
 
     A class may have these attributes too, for what its streams need that others do not:

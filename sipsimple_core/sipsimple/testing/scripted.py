@@ -359,6 +359,13 @@ class ScriptedInvitation:
         state = "outgoing" if code == 100 else "early"
         self._change(state, "remote", method="INVITE", code=code, reason=reason_phrase(code))
 
+    def describe_early(self, answer: Any = None, error: str | None = None) -> None:
+        """A 183 with `answer` (by default one that takes everything), or with one that is no answer."""
+        self.ring(183)
+        described = FrozenSDPSession.new(answer) if answer else self._description(self.offer.media)
+        local, remote = (None, None) if error else (FrozenSDPSession.new(self.offer), described)
+        self._post_update(succeeded=not error, local_sdp=local, remote_sdp=remote, error=error, early=True)
+
     def accept(self, answer: Any = None, acknowledge: bool = True, user_agent: str | None = None) -> None:
         """A 200 with `answer` (by default one that takes everything), acknowledged unless told otherwise."""
         self.remote_user_agent = user_agent

@@ -270,6 +270,57 @@ def test_new_outgoing_comes_before_anything_is_sent(stage: Stage) -> None:
     assert seen == [[]]
 
 
+class EarlyStream(ScriptedStream):
+    """Plays early media; `early` are the ports that were described for it."""
+
+    raises = False
+
+    def start_early(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
+        self.calls.append(f"{self.name}.start_early")
+        self.early = [*getattr(self, "early", []), remote_sdp.media[stream_index].port]
+        if self.raises:
+            raise RuntimeError("no early media")
+
+
+def early_stream(stage: Stage, name: str = "a") -> EarlyStream:
+    stream = EarlyStream(stage.account)
+    stream.calls, stream.name = stage.calls, name
+    return stream
+
+
+def described(*ports: int) -> SDPSession:
+    lines = [SDPMediaStream("message", port, "TCP/MSRP", formats=["*"]) for port in ports]
+    return SDPSession("10.0.0.2", media=lines)
+
+
+def test_early_media(stage: Stage) -> None:
+    """RFC 3960 3.1: each early description reaches the streams that can play it, that of the 2xx starts them all."""
+    stream, other = early_stream(stage), stage.stream("b")
+    session = call(stage, stream, other)
+    last(stage).describe_early(described(6001, 6101))
+    last(stage).describe_early(described(6002, 6102))
+    last(stage).describe_early(error="no answer")
+    last(stage).describe_early(described(0, 6103))
+    assert stream.early == [6001, 6002]
+    assert "a.start" not in stage.calls
+    last(stage).accept(described(6003, 6104))
+    assert session.state == "connected"
+    assert stage.calls.count("a.start_early") == 2 and stage.calls.count("a.start") == 1
+    assert stream.started_with is not None and stream.started_with[1].media[0].port == 6003
+    last(stage).describe_early()
+    assert stream.early == [6001, 6002]
+
+
+def test_early_media_that_fails(stage: Stage) -> None:
+    """A stream that raises over early media plays none; the call goes on."""
+    stream = early_stream(stage)
+    stream.raises = True
+    session = call(stage, stream)
+    last(stage).describe_early()
+    last(stage).accept()
+    assert session.state == "connected" and session.streams == [stream]
+
+
 def test_ringing(stage: Stage) -> None:
     """SES-017, SES-078, SES-079: each provisional response is told, each 180 as ringing; the state is connecting."""
     session = call(stage)
