@@ -9,6 +9,7 @@ import pytest
 
 from sipsimple.application import SIPApplication
 from sipsimple.audio import AudioMixer
+from sipsimple.configuration.datatypes import STUNServerAddress
 from sipsimple.configuration.extension import register_plugin_settings
 from sipsimple.core import SDPAttribute, SDPMediaStream
 from sipsimple.session import IllegalStateError
@@ -25,11 +26,15 @@ class Case(MediaStreamContract):
 
     stream_class = AudioStream
     encryption = "optional"
+    ice = False
 
     def make_account(self, name: str, uri: Any) -> Any:
         account = super().make_account(name, uri)
         account.rtp = SimpleNamespace(audio_codec_list=None, srtp_encryption=self.encryption)
-        account.nat_traversal = SimpleNamespace(use_ice=False, stun_server_list=None)
+        account.nat_traversal = SimpleNamespace(
+            use_ice=self.ice, stun_server_list=None, turn_server=None, turn_username="", turn_password="",
+            relay_only=False,
+        )  # fmt: skip
         return account
 
     @pytest.fixture(autouse=True)
@@ -232,3 +237,194 @@ class TestMedia(Case):
         self.alice.do("initialize", self.alice.session, "outgoing")
         assert self.alice.told() == ["DidFail"]
         assert "there is none" in self.alice.recorder.last("MediaStreamDidFail", self.alice.stream).data.reason
+
+
+class TestEarlyMedia(Case):
+    def early(self, *attributes: Any, port: int = 6000, ice: str = "") -> Any:
+        """Alice's peer describes early media; returns its description."""
+        lines = list(attributes)
+        if ice:
+            candidate = f"H 1 UDP 1 {self.bob.host} {port} typ host"
+            lines += [
+                SDPAttribute("ice-ufrag", ice), SDPAttribute("ice-pwd", ice * 3), SDPAttribute("candidate", candidate)
+            ]  # fmt: skip
+        sdp = self.bob.describe(SDPMediaStream("audio", port, "RTP/AVP", formats=["0"], attributes=lines))
+        self.alice.do("start_early", self.offer, sdp, 0)
+        return sdp
+
+    @property
+    def given(self) -> list[Any]:
+        media: list[Any] = self.alice.engine.streams[0].given
+        return media
+
+    def test_the_announcement_is_heard(self) -> None:
+        """RFC 3960 3.1, AUD-010: from the early description on we hear, in the bridge; we speak from start() on."""
+        self.offered()
+        alice = self.alice
+        sdp = self.early(SDPAttribute("sendonly"))
+        stream = alice.stream
+        assert [(media.port, media.direction) for media in self.given] == [(6000, "sendonly")]
+        assert stream in stream.bridge
+        assert stream.producer_slot is not None and stream.consumer_slot is None
+        assert not stream.on_hold
+        assert alice.told() == ["DidInitialize"]
+        with pytest.raises(IllegalStateError):
+            alice.do("send_dtmf", "1")
+        slot = stream.producer_slot
+        alice.do("start", self.offer, self.bob.describe(SDPMediaStream("audio", 6000, "RTP/AVP", formats=["0"])), 0)
+        alice.wait("DidStart", "STR-014")
+        assert stream.producer_slot == stream.consumer_slot == slot
+        assert [media.direction for media in self.given] == ["sendonly", "sendrecv"]
+        assert sdp.media[0].port == stream.remote_rtp_port_sdp
+
+    def test_the_same_again_is_given_once(self) -> None:
+        """A 2xx that repeats the description of the 183 changes nothing for the engine."""
+        self.offered()
+        sdp = self.early()
+        self.alice.do("start_early", self.offer, sdp, 0)
+        self.alice.do("start", self.offer, sdp, 0)
+        self.alice.wait("DidStart", "STR-014")
+        assert len(self.given) == 1
+
+    def test_the_last_branch_of_a_fork_is_heard(self) -> None:
+        """RFC 3960 3.1: each description replaces the one before; at the end that of who accepted."""
+        self.offered()
+        for port in (6000, 6002):
+            self.early(port=port)
+        final = self.bob.describe(SDPMediaStream("audio", 6004, "RTP/AVP", formats=["8"]))
+        self.alice.do("start", self.offer, final, 0)
+        self.alice.wait("DidStart", "STR-014")
+        assert [media.port for media in self.given] == [6000, 6002, 6004]
+        assert self.alice.stream.codec == "PCMA"
+
+    def test_what_is_of_no_use_is_ignored(self) -> None:
+        """A codec that was not offered, another profile, a name for an address: no early media, and no failure."""
+        self.offered()
+        alice = self.alice
+        for media in (
+            SDPMediaStream("audio", 6000, "RTP/AVP", formats=["96"]),
+            SDPMediaStream("audio", 6000, "RTP/SAVP", formats=["0"]),
+            SDPMediaStream("audio", 0, "RTP/AVP", formats=["0"]),
+            SDPMediaStream("video", 6000, "RTP/AVP", formats=["0"]),
+        ):
+            alice.do("start_early", self.offer, self.bob.describe(media), 0)
+        alice.engine.streams[0].refuses = True
+        self.early()
+        assert not self.given
+        assert alice.stream.producer_slot is None
+        alice.engine.streams[0].refuses = False
+        sdp = self.bob.describe(SDPMediaStream("audio", 6000, "RTP/AVP", formats=["0"]))
+        alice.do("start", self.offer, sdp, 0)
+        alice.wait("DidStart", "STR-014")
+
+    def test_it_ends_without_an_answer(self) -> None:
+        """The bridge and the engine are as after every stream."""
+        self.offered()
+        self.early()
+        self.ended(self.alice)
+        assert self.alice.stream not in self.alice.stream.bridge
+        assert self.alice.engine.streams[0].closed
+
+
+class TestICE(TestEarlyMedia):
+    ice = True
+
+    def test_offer_and_answer(self) -> None:
+        """AUD-007, AUD-008: ufrag, password, and the candidates of both components, in offer and answer."""
+        self.started()
+        for sdp, party in ((self.offer, self.alice), (self.answer, self.bob)):
+            attributes = sdp.media[0].attributes
+            assert len(attributes.getfirst("ice-ufrag")) >= 4  # RFC 8839 5.4
+            assert len(attributes.getfirst("ice-pwd")) >= 22
+            candidates = [line.split() for line in attributes.getall("candidate")]
+            assert [line[1] for line in candidates] == ["1", "2"]
+            assert {(line[2], line[4], line[7]) for line in candidates} == {("UDP", party.host, "host")}
+            assert int(candidates[0][3]) > int(candidates[1][3])
+        assert self.given[0].ice_ufrag == self.answer.media[0].attributes.getfirst("ice-ufrag")
+
+    def test_no_ice_for_who_has_none(self) -> None:
+        """RFC 8839 4.2.5: an offer without ICE is answered without."""
+        plain = self.bob.describe(SDPMediaStream("audio", 4000, "RTP/AVP", formats=["0"]))
+        self.bob.stream = self.bob.realm.run(AudioStream.new_from_sdp, self.bob.account, plain, 0)
+        self.bob.do("initialize", self.bob.session, "incoming")
+        answer = self.media(self.bob, for_offer=False, remote_sdp=plain, stream_index=0)
+        assert "candidate" not in [attribute.name for attribute in answer.attributes]
+
+    def test_another_branch_has_no_ice(self) -> None:
+        """RFC 8839 4.2.5: the engine does ICE with the first of the branches only."""
+        self.offered()
+        self.early(ice="first")
+        final = self.early(ice="second", port=6002)
+        self.alice.do("start", self.offer, final, 0)
+        self.alice.wait("DidStart", "STR-014")
+        assert [(media.port, media.ice_ufrag) for media in self.given] == [(6000, "first"), (6002, "")]
+
+    def test_the_restart_of_ice_is_answered_without(self) -> None:
+        """RFC 8839 4.2.5, RFC 8445 9: the engine keeps its password, so ICE ends with a remote party that restarts it;
+        the same ufrag goes on."""
+        self.started()
+        offer = self.alice.describe(self.media(self.alice, for_offer=True))
+        again = self.media(self.bob, for_offer=False, remote_sdp=offer, stream_index=0)
+        assert again.attributes.getfirst("ice-ufrag") == self.answer.media[0].attributes.getfirst("ice-ufrag")
+        restart = SDPMediaStream.new(offer.media[0])
+        ufrag = next(attribute for attribute in restart.attributes if attribute.name == "ice-ufrag")
+        ufrag.value = "restarted"
+        new = self.alice.describe(restart)
+        assert self.bob.do("validate_update", new, 0) is True
+        answer = self.media(self.bob, for_offer=False, remote_sdp=new, stream_index=0)
+        assert answer.attributes.getfirst("ice-ufrag") is None
+        self.bob.do("update", self.bob.describe(answer), new, 0)
+        assert self.bob.engine.streams[0].given[-1].ice == ()
+        # nor is it offered any more
+        assert self.media(self.bob, for_offer=True).attributes.getfirst("ice-ufrag") is None
+
+    def test_ice_that_fails(self) -> None:
+        """AUD-025, AUD-029, AUD-041: it is told, and RTP goes to the address in the description."""
+        self.started()
+        alice = self.alice
+        listener = alice.engine.streams[0].listener
+        for ice in ("Negotiation In Progress", "Negotiation Failed"):
+            alice.realm.run(listener.media_changed, MediaState(True, "G722", ice=ice))
+        failed = alice.recorder.last("AudioStreamICENegotiationDidFail", alice.stream)
+        assert failed.data.reason == "Negotiation Failed"
+        changes = alice.recorder.find_all("AudioStreamICENegotiationStateDidChange", alice.stream)
+        assert [(change.data.prev_state, change.data.state) for change in changes] == [
+            ("", "Negotiation In Progress"), ("Negotiation In Progress", "Negotiation Failed")
+        ]  # fmt: skip
+        assert not alice.stream.ice_active
+        assert (alice.stream.local_rtp_candidate_type, alice.stream.remote_rtp_candidate_type) == (None, None)
+        assert [bool(media.ice) for media in self.given] == [True, False]
+
+    def test_servers(self) -> None:
+        """AUD-001: a STUN server that is dead costs a second; then the host's own candidates are offered."""
+        alice = self.alice
+        traversal = alice.account.nat_traversal
+        traversal.stun_server_list = [STUNServerAddress("192.0.2.99"), STUNServerAddress("192.0.2.98:5000")]
+        traversal.turn_server = STUNServerAddress("192.0.2.97")
+        begin = alice.realm.reactor.seconds()
+        self.offered()
+        assert alice.realm.reactor.seconds() - begin <= 1.1
+        assert len(self.offer.media[0].attributes.getall("candidate")) == 2
+        options = alice.engine.streams[0].options
+        assert (options.stun_servers, options.turn_server, options.ice) == ((), None, True)
+
+    def test_the_end_while_servers_are_asked(self) -> None:
+        """STR-025: the engine is not asked any more."""
+        alice = self.alice
+        alice.account.nat_traversal.stun_server_list = [STUNServerAddress("192.0.2.99")]
+        alice.stream = alice.realm.run(AudioStream, alice.account)
+        alice.do("initialize", alice.session, "outgoing")
+        assert alice.told() == []
+        alice.do("end")
+        alice.network.advance(5)
+        assert alice.told() == ["WillEnd", "DidEnd"]
+        assert not alice.engine.streams
+
+    def test_relay_only(self) -> None:
+        """AUD-001: without a TURN server that answers there is no stream that could only be relayed."""
+        alice = self.alice
+        alice.account.nat_traversal.relay_only = True
+        alice.stream = alice.realm.run(AudioStream, alice.account)
+        alice.do("initialize", alice.session, "outgoing")
+        assert alice.told() == ["DidFail"]
+        assert "no TURN server" in alice.recorder.last("MediaStreamDidFail", alice.stream).data.reason

@@ -212,6 +212,7 @@ def _encoded(options: StreamOptions) -> dict[str, Any]:
             "username": options.turn_server.username,
             "password": options.turn_server.password,
         },
+        "relay_only": options.relay_only,
         "timeout": options.timeout,
     }  # fmt: skip
 

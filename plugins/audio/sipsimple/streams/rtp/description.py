@@ -141,6 +141,11 @@ class AudioMedia:
             held=held,
         )
 
+    @property
+    def ice_ufrag(self) -> str:
+        """Empty without ICE."""
+        return dict(self.ice).get("ice-ufrag", "")
+
     def restrict(self, names: Iterable[str]) -> AudioMedia:
         """With those codecs only, and telephone-event for their clock rates, or for 8000 Hz."""
         names = tuple(names)

@@ -50,8 +50,8 @@ class TURNServer:
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
     """How a stream is to be described: the local address, the range of ports, `disabled`, `optional` or `mandatory`
-    SRTP, whether with ICE, STUN servers (host:port), a TURN server, and after how many seconds without anything
-    received `timed_out` is called (0: never)."""
+    SRTP, whether with ICE, STUN servers (host:port), a TURN server, whether no address but the relayed one is to be
+    used, and after how many seconds without anything received `timed_out` is called (0: never)."""
 
     address: str
     ports: tuple[int, int] = (50000, 50500)
@@ -59,6 +59,7 @@ class StreamOptions:
     ice: bool = False
     stun_servers: tuple[str, ...] = ()
     turn_server: TURNServer | None = None
+    relay_only: bool = False
     timeout: float = 30.0
 
 

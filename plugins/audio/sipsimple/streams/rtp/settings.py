@@ -6,7 +6,9 @@ from sipsimple.configuration import Setting, SettingsGroup, SettingsObjectExtens
 from sipsimple.configuration.datatypes import (
     AudioCodecList,
     BoundedInteger,
+    Password,
     PortRange,
+    STUNServerAddress,
     STUNServerAddressList,
 )
 from sipsimple.configuration.datatypes.text import Choice
@@ -62,7 +64,23 @@ class NATTraversalSettings(SettingsGroup):
 
     use_ice = Setting(bool, False, doc="Offer ICE (RFC 8445).")
     stun_server_list = Setting(
-        STUNServerAddressList, None, nillable=True, doc="STUN servers, host[:port]; None: none are used."
+        STUNServerAddressList,
+        None,
+        nillable=True,
+        doc="STUN servers, host[:port]; the first that answers is used. None: none is.",
+    )
+    turn_server = Setting(
+        STUNServerAddress,
+        None,
+        nillable=True,
+        doc="A TURN server, host[:port], over UDP (RFC 8656), which relays RTP where ICE finds no other way.",
+    )
+    turn_username = Setting(str, "", doc="The user name for the TURN server.")
+    turn_password = Setting(Password, "", doc="The password for the TURN server. It is never shown.")
+    relay_only = Setting(
+        bool,
+        False,
+        doc="With ICE: RTP goes by the TURN server only, never from or to an address of ours.",
     )
 
 

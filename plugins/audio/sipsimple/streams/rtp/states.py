@@ -11,6 +11,7 @@ class StreamState(Enum):
     NEW = "new"
     INITIALIZING = "initialize"
     INITIALIZED = "initialized"
+    EARLY = "early"  # the remote party is heard, and does not hear us
     STARTING = "start"
     STARTED = "started"
     FAILED = "failed"
@@ -20,6 +21,7 @@ class StreamState(Enum):
 class StreamEvent(Enum):
     INITIALIZE = "initialize()"
     DESCRIBED = "the engine has a description"
+    START_EARLY = "start_early()"
     START = "start()"
     STARTED = "the engine has taken what was agreed on"
     FAIL = "something went wrong"
@@ -32,7 +34,8 @@ _S, _E = StreamState, StreamEvent
 STATES: dict[StreamState, dict[StreamEvent, StreamState]] = {
     _S.NEW: {_E.INITIALIZE: _S.INITIALIZING, _E.END: _S.ENDED},
     _S.INITIALIZING: {_E.DESCRIBED: _S.INITIALIZED, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
-    _S.INITIALIZED: {_E.START: _S.STARTING, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
+    _S.INITIALIZED: {_E.START_EARLY: _S.EARLY, _E.START: _S.STARTING, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
+    _S.EARLY: {_E.START_EARLY: _S.EARLY, _E.START: _S.STARTING, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
     _S.STARTING: {_E.STARTED: _S.STARTED, _E.FAIL: _S.FAILED, _E.END: _S.ENDED},
     _S.STARTED: {_E.FAIL: _S.FAILED, _E.END: _S.ENDED},
     _S.FAILED: {_E.END: _S.ENDED},

@@ -71,7 +71,18 @@ class FakeStream:
             codecs=CODECS if remote is None else remote.codecs[:1],
             events=EVENTS if remote is None else remote.events[:1],
             cryptos=tuple(Crypto(tag, suite, key) for tag, suite in enumerate(suites, 3)),
+            ice=self._ice if self.options.ice and (remote is None or remote.ice) else (),
         ).encode()
+
+    @property
+    def _ice(self) -> tuple[tuple[str, str], ...]:
+        hosts = [(component, self.port + component - 1) for component in (1, 2)]
+        lines = [f"H{n} {n} UDP {2130706432 - n} {self.options.address} {port} typ host" for n, port in hosts]
+        return (
+            ("ice-ufrag", f"{self.port:08x}"),
+            ("ice-pwd", f"{self.port:024x}"),
+            *(("candidate", line) for line in lines),
+        )
 
     def offer(self) -> Deferred[str]:
         return fail(EngineError("refused")) if self.refuses else succeed(self._describe(None))
