@@ -34,6 +34,7 @@ class Peer:
         self.latencies: list[float] = []
         self.chat: Any = None
         self.failure: str | None = None
+        self.answers = True  # takes every session
         self._window = self._to_send = 0
         NotificationCenter().add_observer(self)
 
@@ -51,7 +52,7 @@ class Peer:
             settings.save()
         elif name == "SIPApplicationDidStart":
             self._add_account()
-        elif name == "SIPSessionNewIncoming":
+        elif name == "SIPSessionNewIncoming" and self.answers:
             notification.sender.accept(notification.data.streams)
         elif name == "SIPSessionDidStart":
             self.chat = notification.data.streams[0]
@@ -72,10 +73,10 @@ class Peer:
         for name in names:
             self.events[name] = threading.Event()
 
-    def wait(self, name: str) -> float:
+    def wait(self, name: str, timeout: float = TIMEOUT) -> float:
         """Waits for what was expected; returns when it came."""
-        if not self.events.setdefault(name, threading.Event()).wait(TIMEOUT):
-            raise SystemExit(f"{self.name}: no {name} within {TIMEOUT} s; {self.failure or 'no failure seen'}")
+        if not self.events.setdefault(name, threading.Event()).wait(timeout):
+            raise SystemExit(f"{self.name}: no {name} within {timeout} s; {self.failure or 'no failure seen'}")
         return self.times[name]
 
     def start(self) -> tuple[str, int]:
