@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from sipsimple.core import SIPURI
-from sipsimple.streams.filetransfer import FileSelector, FileTransferStream
-from sipsimple.streams.filetransfer import stream as stream_module
+from sipsimple.streams.filetransfer import FileSelector, FileTransferStream, receiver
 from sipsimple.testing.contract import MediaStreamContract
 
 
@@ -26,7 +25,7 @@ class TestFileTransferStream(MediaStreamContract):
         self.source = tmp_path / "source.bin"
         # More than the sockets take at once: so it is under way when the contract ends the streams.
         self.source.write_bytes(bytes(8_000_000))
-        monkeypatch.setattr(stream_module, "received_files_folder", lambda: str(tmp_path / "in"))
+        monkeypatch.setattr(receiver, "received_files_folder", lambda: str(tmp_path / "in"))
 
     def make_account(self, name: str, uri: SIPURI) -> Any:
         account = super().make_account(name, uri)

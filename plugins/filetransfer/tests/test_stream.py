@@ -203,15 +203,17 @@ def test_pause(tmp_path: Path, who: str) -> None:
     assert not side.stream.is_paused
 
 
-def test_pause_before_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+def test_pause_before_the_start(tmp_path: Path, who: str) -> None:
     transfer = Transfer(tmp_path, BIG)
     transfer.propose()
-    transfer.alice.run(transfer.alice.stream.pause)
+    side = getattr(transfer, who)
+    side.run(side.stream.pause)
     transfer.accept()
     transfer.deliver_answer()
     transfer.network.advance(60)
     assert transfer.bob.stream.transferred_bytes == 0
-    transfer.alice.run(transfer.alice.stream.unpause)
+    side.run(side.stream.unpause)
     assert transfer.finish().read_bytes() == BIG
 
 
@@ -584,7 +586,7 @@ def test_false_reports(tmp_path: Path, report: str) -> None:
     session = bob.stream.msrp_session
     text = (
         f"MSRP abcd1234 REPORT\r\nTo-Path: {alice.stream.msrp_session.local_uri}\r\n"
-        f"From-Path: {session.local_uri}\r\nMessage-ID: {alice.stream._outgoing.message_id}\r\n"
+        f"From-Path: {session.local_uri}\r\nMessage-ID: {alice.stream._role.outgoing.message_id}\r\n"
         f"{report}\r\n"
         if report
         else ""
