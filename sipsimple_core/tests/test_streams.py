@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from enum import Enum
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,14 @@ import sipsimple.streams
 from sipsimple.notification import NotificationCenter, NotificationData, NotificationError
 from sipsimple.plugins import PluginManager, hookimpl
 from sipsimple.realm import Realm
-from sipsimple.streams import IMediaStream, MediaStreamRegistrar, MediaStreamRegistry, StreamNotInstalledError
+from sipsimple.session import IllegalStateError
+from sipsimple.streams import (
+    IMediaStream,
+    MediaStreamRegistrar,
+    MediaStreamRegistry,
+    StreamNotInstalledError,
+    following,
+)
 from sipsimple.testing import NotificationRecorder
 
 
@@ -335,3 +343,20 @@ def test_failure_of_a_stream_says_why():
     """STR-034: MediaStreamDidFail has context, failure and reason."""
     with pytest.raises(NotificationError, match="context"):
         NotificationCenter().post_notification("MediaStreamDidFail", data=NotificationData(reason="x", failure=None))
+
+
+def test_a_life_as_a_table() -> None:
+    """STR-010: a call that the state does not allow says which states allow it."""
+    states = {Life.NEW: {Step.BEGIN: Life.BEGUN}, Life.BEGUN: {}}
+    assert following(states, Life.NEW, Step.BEGIN) is Life.BEGUN
+    with pytest.raises(IllegalStateError, match=r"begin\(\) is not allowed in the state 'begun'.*'new'"):
+        following(states, Life.BEGUN, Step.BEGIN)
+
+
+class Life(Enum):
+    NEW = "new"
+    BEGUN = "begun"
+
+
+class Step(Enum):
+    BEGIN = "begin()"

@@ -13,12 +13,14 @@ from sipsimple.streams import _notifications as _notifications
 from sipsimple.streams._hold import held_by_remote
 from sipsimple.streams._interface import IMediaStream
 from sipsimple.streams._registry import MediaStreamRegistrar, MediaStreamRegistry, StreamNotInstalledError
+from sipsimple.streams._states import following
 
 __all__ = [
     "IMediaStream",
     "MediaStreamRegistrar",
     "MediaStreamRegistry",
     "StreamNotInstalledError",
+    "following",
     "held_by_remote",
 ]
 

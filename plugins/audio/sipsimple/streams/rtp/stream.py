@@ -31,7 +31,7 @@ from sipsimple.audio.recorder import WaveRecorder
 from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.realm import current_realm
-from sipsimple.streams import IMediaStream, MediaStreamRegistrar
+from sipsimple.streams import IMediaStream, MediaStreamRegistrar, following
 from sipsimple.streams.rtp import notifications as _notifications  # noqa: F401
 from sipsimple.streams.rtp.attributes import AudioStreamAttributes
 from sipsimple.streams.rtp.description import AudioMedia
@@ -48,7 +48,7 @@ from sipsimple.streams.rtp.negotiation import AudioNegotiation
 from sipsimple.streams.rtp.pcm import StreamAudio
 from sipsimple.streams.rtp.recording import default_filename
 from sipsimple.streams.rtp.server_probe import Server, ServerProbe
-from sipsimple.streams.rtp.states import OVER, StreamEvent, StreamState, following
+from sipsimple.streams.rtp.states import OVER, STATES, StreamEvent, StreamState
 
 __all__ = ["AudioStream"]
 
@@ -443,7 +443,7 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
         self._center.post_notification(name, self, NotificationData(**fields))
 
     def _advance(self, event: StreamEvent) -> None:
-        self._state = following(self._state, event)
+        self._state = following(STATES, self._state, event)
 
 
 def _stun_servers(traversal: Any) -> list[Server]:

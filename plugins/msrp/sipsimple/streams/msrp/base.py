@@ -26,7 +26,7 @@ from msrplib.session import MSRPSession
 from msrplib.uri import DEFAULT_PORT, MSRPURI, format_path
 from sipsimple.core import SDPAttribute, SDPMediaStream
 from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
-from sipsimple.streams import IMediaStream, MediaStreamRegistrar
+from sipsimple.streams import IMediaStream, MediaStreamRegistrar, following
 from sipsimple.streams.msrp.relay import RELAY_TIMEOUT, leg_to, relay_of
 from sipsimple.streams.msrp.sdp import (
     DIRECTIONS,
@@ -35,7 +35,7 @@ from sipsimple.streams.msrp.sdp import (
     combine_directions,
     we_connect,
 )
-from sipsimple.streams.msrp.states import OVER, StreamEvent, StreamState, following
+from sipsimple.streams.msrp.states import OVER, STATES, StreamEvent, StreamState
 from sipsimple.streams.msrp.transport import LIMITS, MSRPPort, MSRPTransport, MSRPTransportError
 
 __all__ = ["MSRPStreamBase"]
@@ -505,4 +505,4 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         self._center.post_notification(name, self, NotificationData(**fields))
 
     def _advance(self, event: StreamEvent) -> None:
-        self._state = following(self._state, event)
+        self._state = following(STATES, self._state, event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["OVER", "STATES", "StreamEvent", "StreamState", "following"]
+__all__ = ["OVER", "STATES", "StreamEvent", "StreamState"]
 
 
 class StreamState(Enum):
@@ -41,17 +41,3 @@ STATES: dict[StreamState, dict[StreamEvent, StreamState]] = {
 
 OVER = frozenset({_S.FAILED, _S.ENDED})
 """The states in which nothing more happens but `end`."""
-
-
-def following(state: StreamState, event: StreamEvent) -> StreamState:
-    """The state after an event.
-
-    :raises IllegalStateError: the event is a call that the state does not allow
-    """
-    next_state = STATES[state].get(event)
-    if next_state is None:
-        from sipsimple.session import IllegalStateError
-
-        allowed = [state.value for state, events in STATES.items() if event in events]
-        raise IllegalStateError(state.value, allowed, event.value)
-    return next_state
