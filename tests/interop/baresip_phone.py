@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 import socket
 import subprocess
-import time
-import wave
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from .hearing import Ear, until, write_beeps
 
-TIMEOUT = 20.0
+TIMEOUT = 30.0
 MODULES = Path("/usr/lib/baresip/modules")
+LOOP = "aubridge,loop"
 TONE = 500.0  # Hz, what the phone says
 
 CONFIG = """\
 poll_method epoll
 sip_listen 127.0.0.1:{sip_port}
 call_local_timeout 120
+statmode_default off
 call_max_calls 8
 net_interface 127.0.0.1
 prefer_ipv6 no
-audio_player alsa,null
+audio_player aubridge,loop
 audio_source aufile,{folder}/tone.wav
-audio_alert alsa,null
+audio_alert aubridge,nowhere
 ausrc_srate {rate}
 auplay_srate {rate}
 ausrc_channels 1
@@ -42,7 +42,7 @@ module_path {modules}
 module g711.so
 module g722.so
 module gsm.so
-module alsa.so
+module aubridge.so
 module aufile.so
 module stun.so
 module ice.so
@@ -59,13 +59,18 @@ snd_path {folder}/rec
 
 
 class BaresipPhone:
-    """It answers calls at `uri` by itself, and says a tone of 500 Hz in them."""
+    """It answers calls to `sip_port` by itself, and says a tone of 500 Hz in them; `ear` is what it hears.
+
+    A re-INVITE takes the recorder out of the call (in baresip 1.0): then `echo` shows what it hears.
+    """
 
     def __init__(self, program: str, folder: Path, ports: tuple[int, int, int], parameters: str, rate: int) -> None:
         self.folder = folder
         self.sip_port, control_port, rtp_port = ports
         (folder / "rec").mkdir(parents=True)
-        _write_tone(folder / "tone.wav", rate)
+        self._tone = folder / "tone.wav"
+        write_beeps(self._tone, TONE, 0.4, 0.3, rate)
+        self.ear = Ear(lambda: (folder / "rec").glob("*-dec.wav"))
         (folder / "config").write_text(
             CONFIG.format(
                 folder=folder, sip_port=self.sip_port, control_port=control_port, rtp_port=rtp_port,
@@ -84,13 +89,16 @@ class BaresipPhone:
         self._buffer = b""
 
     def _connect(self, port: int) -> socket.socket:
-        end = time.monotonic() + TIMEOUT
-        while True:
-            try:
-                return socket.create_connection(("127.0.0.1", port), TIMEOUT)
-            except OSError:
-                assert self.process.poll() is None and time.monotonic() < end, self.log
-                time.sleep(0.05)  # until it listens
+        connections: list[socket.socket] = []
+
+        def listens() -> bool:
+            assert self.process.poll() is None, self.log
+            with contextlib.suppress(OSError):
+                connections.append(socket.create_connection(("127.0.0.1", port), TIMEOUT))
+            return bool(connections)
+
+        until(listens, "baresip does not listen")
+        return connections[0]
 
     @property
     def log(self) -> str:
@@ -103,6 +111,16 @@ class BaresipPhone:
         while not (message := self._message()).get("response"):
             pass
         return message
+
+    def say_tone(self) -> None:
+        """Say the tone again, after `echo`."""
+        assert self.command("ausrc", f"aufile,{self._tone}")["ok"], self.log
+
+    def echo(self) -> None:
+        """Say what it hears from now on, until the next re-INVITE."""
+        self.say_tone()  # as the loop has to be opened anew, from its beginning to its end
+        for command in ("auplay", "ausrc"):
+            assert self.command(command, LOOP)["ok"], self.log
 
     def wait_for(self, event: str) -> dict[str, Any]:
         while True:
@@ -121,15 +139,6 @@ class BaresipPhone:
             assert data, "baresip closed the control connection"
             self._buffer += data
 
-    def heard(self) -> tuple[np.ndarray[Any, Any], int]:
-        """The samples that it heard in its last call, and their rate; after which it is off."""
-        self.stop()  # that ends its calls, and so its recordings
-        newest = max((self.folder / "rec").glob("*-dec.wav"), key=lambda path: path.stat().st_mtime)
-        with wave.open(str(newest)) as file:
-            rate, channels = file.getframerate(), file.getnchannels()
-            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)[::channels]
-        return samples, rate
-
     def stop(self) -> None:
         if self._log.closed:
             return
@@ -141,16 +150,3 @@ class BaresipPhone:
             self.process.kill()
             self.process.wait()
         self._log.close()
-
-
-def _write_tone(path: Path, rate: int) -> None:
-    samples = (8000 * np.sin(2 * np.pi * TONE / rate * np.arange(60 * rate))).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
-
-
-def find() -> str | None:
-    return shutil.which("baresip")

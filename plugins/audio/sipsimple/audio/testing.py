@@ -1,5 +1,5 @@
 """For tests of what makes or hears audio: a host with virtual time, on which a mixer ticks when the test says so, ports
-that say and hear values, and sound devices that a test plugs and unplugs.
+that say and hear values, sound devices that a test plugs and unplugs, and an ear for tones in real time.
 """
 
 from __future__ import annotations
@@ -12,15 +12,30 @@ import numpy as np
 from sipsimple.audio import ArrayRecorder, AudioMixer, CallbackPort
 from sipsimple.audio.frames import FRAME_DURATION, Samples
 from sipsimple.audio.sound_system import Devices, SoundDeviceError
+from sipsimple.audio.tones import tone_strength
 from sipsimple.result import Result
 from sipsimple.testing.network import MemoryNetwork
 from sipsimple.testing.reactor import MemoryRealm
 from sipsimple.testing.recorder import NotificationRecorder
 
-__all__ = ["FRAME", "RATE", "FakeDevice", "FakeSound", "Host", "Voice"]
+__all__ = ["FRAME", "RATE", "FakeDevice", "FakeSound", "Host", "Voice", "tone_heard"]
 
 RATE = 16000
 FRAME = RATE // 50
+WINDOW = 0.2  # seconds in which a tone has to be clear
+AUDIBLE = 100.0  # what is weaker is silence: rounding and the noise of codecs (root mean square)
+
+
+def tone_heard(samples: Samples, frequency: float, sample_rate: int) -> float:
+    """How clear a tone was at best, from 0 to 1: its `tone_strength` in the clearest fifth of a second.
+
+    What was heard in real time has gaps where the machine was busy; in silence, in noise and in other tones there is
+    no such moment at all.
+    """
+    size = round(WINDOW * sample_rate)
+    windows = (samples[begin : begin + size] for begin in range(0, len(samples) - size + 1, size // 8))
+    audible = (window for window in windows if np.sqrt(np.mean(window.astype(np.float64) ** 2)) > AUDIBLE)
+    return max((tone_strength(window, frequency, sample_rate) for window in audible), default=0.0)
 
 
 class Host:
