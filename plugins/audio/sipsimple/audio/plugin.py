@@ -38,3 +38,12 @@ def sipsimple_audio_engines() -> Mapping[str, Callable[[], Any]]:
     from sipsimple.pjsua2.engine import PJSUA2Engine
 
     return {"pjsua2": PJSUA2Engine}
+
+
+@hookimpl
+def sipsimple_commands() -> Iterable[Any]:
+    from sipsimple.audio.commands.answer import answer
+    from sipsimple.audio.commands.call import call
+    from sipsimple.audio.commands.devices import devices
+
+    return (call, answer, devices)
