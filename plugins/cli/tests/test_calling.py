@@ -81,6 +81,18 @@ def test_a_stored_account(run: Callable[..., Any], command_line: CommandLine, re
     assert "alice@example.com" in run("account", "list").output
 
 
+def test_settings_for_this_time(run: Callable[..., Any], command_line: CommandLine) -> None:
+    """They are in effect, beside what is stored, and are not stored."""
+    from sipsimple.configuration.settings import SIPSimpleSettings
+
+    run("settings", "set", "user_agent=tester")
+    replace_default_realm()
+    with calling(command_line, LOCAL, settings={"sip.transport_list": ["udp"]}):
+        assert list(SIPSimpleSettings().sip.transport_list) == ["udp"]
+        assert SIPSimpleSettings().user_agent == "tester"
+    assert "tls" in run("settings", "get", "sip.transport_list").output
+
+
 def test_an_account_that_is_not_there(command_line: CommandLine) -> None:
     with pytest.raises(CommandError, match="there is no account"), calling(command_line, "nobody@example.com"):
         raise AssertionError("it was started")
@@ -93,7 +105,9 @@ def test_targets(command_line: CommandLine) -> None:
         assert str(party.uri("bob@example.com")) == "sip:bob@example.com"
         assert str(party.uri("bob")) == f"sip:bob@{domain}"
         assert str(party.uri("sips:bob@example.com")) == "sips:bob@example.com"
-        for text in ("", "sip:", "tel:+123", "a b@c", "bob@[::"):
+        assert str(party.uri("127.0.0.1:5070")) == "sip:127.0.0.1:5070"
+        assert str(party.uri("tel:+49-221-1")) == f"sip:+492211@{domain};user=phone"
+        for text in ("", "sip:", "tel:", "a b@c", "bob@[::"):
             with pytest.raises(CommandError, match="can't be called") as raised:
                 party.uri(text)
             assert raised.value.exit_code == ExitCode.USAGE

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,13 +80,18 @@ class Party:
         return ""
 
     def uri(self, text: str) -> SIPURI:
-        """The URI that a user means: `sip:bob@example.com`, `bob@example.com`, or `bob` of our own domain.
+        """The URI that a user means: `sip:bob@example.com`, `bob@example.com`, `bob` or `tel:+49-221-1` (RFC 3966), the
+        last two of our own domain.
 
         :raises CommandError: it is none
         """
         from sipsimple.core import SIPURI
 
-        whole = text if "@" in text or ":" in text else f"{text}@{self.account.id.domain}"
+        domain = self.account.id.domain
+        if text.lower().startswith("tel:"):
+            whole = f"{re.sub('[-.() ]', '', text[4:])}@{domain};user=phone"  # RFC 3261 19.1.6
+        else:
+            whole = text if "@" in text or ":" in text else f"{text}@{domain}"
         try:
             return SIPURI.parse(whole if whole.lower().startswith(("sip:", "sips:")) else f"sip:{whole}")
         except ValueError as error:
@@ -115,7 +120,12 @@ class Party:
 
 @contextmanager
 def calling(
-    command_line: CommandLine, account: str | None, events: Iterable[str] = ("SIPSession",), *, register: bool = False
+    command_line: CommandLine,
+    account: str | None,
+    events: Iterable[str] = ("SIPSession",),
+    *,
+    register: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Party]:
     """Inside, an application runs that has one account, and may call and be called. Its sessions are ended at the end.
 
@@ -123,17 +133,20 @@ def calling(
         that has no server
     :param events: how the names of the notifications begin that `Party.next_event` gives beside those of the account
     :param register: register the account, if it does that at all
+    :param settings: general settings by their dotted names, in place of the stored ones
     :raises CommandError: there is no such account, or it can't be started
     """
-    storage, chosen = _storage_for(command_line, account, register)
+    storage, chosen = _storage_for(command_line, account, register, settings or {})
     with running_application(storage, events) as running:
         from sipsimple.account import Account
 
         yield Party(Account(chosen), running)
 
 
-def _storage_for(command_line: CommandLine, account: str | None, register: bool) -> tuple[MemoryStorage, str]:
-    """A storage in which only the chosen account is enabled, and its address."""
+def _storage_for(
+    command_line: CommandLine, account: str | None, register: bool, settings: Mapping[str, Any]
+) -> tuple[MemoryStorage, str]:
+    """A storage in which only the chosen account is enabled, with these settings; and its address."""
     with command_line.reading():
         if account:
             chosen = str(command_line.account(account).id)
@@ -144,10 +157,16 @@ def _storage_for(command_line: CommandLine, account: str | None, register: bool)
     accounts = data.setdefault("Accounts", {})
     is_local = chosen not in accounts
     accounts.setdefault(chosen, {})
-    for address, settings in accounts.items():
-        settings["enabled"] = address == chosen
+    for address, stored in accounts.items():
+        stored["enabled"] = address == chosen
         if is_local or not register:
-            settings.setdefault("registration", {})["enabled"] = False
+            stored.setdefault("registration", {})["enabled"] = False
+    for name, value in settings.items():
+        *groups, setting = name.split(".")
+        group = data.setdefault("SIPSimpleSettings", {})
+        for each in groups:
+            group = group.setdefault(each, {})
+        group[setting] = value
     storage.configuration_backend.save(data)
     return storage, chosen
 

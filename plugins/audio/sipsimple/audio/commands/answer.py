@@ -43,19 +43,16 @@ def answer(
 def run_answer(
     command_line: CommandLine, options: CallOptions, auto: bool, ring: float, refuse: int | None, calls: int | None
 ) -> int:
-    from sipsimple.account import Account
-    from sipsimple.audio.commands.accounts import storage_for
     from sipsimple.audio.commands.answerer import Answerer
     from sipsimple.audio.commands.phone import EVENTS, check_engine
     from sipsimple.audio.commands.report import Report
-    from sipsimple.cli.running import running_application
+    from sipsimple.cli.calling import calling
 
-    storage, address, _ = storage_for(command_line, options, register=True)
     check_engine()
     code = int(ExitCode.INTERRUPTED)
-    with suppress(KeyboardInterrupt), running_application(storage, EVENTS) as running:
-        report = Report(command_line, options.as_json)
-        phone = Answerer(running, Account(address), options, report)
+    party_running = calling(command_line, options.account, EVENTS, register=True, settings=options.settings)
+    with suppress(KeyboardInterrupt), party_running as party:
+        phone = Answerer(party, options, Report(command_line, options.as_json))
         phone.auto, phone.ring_time, phone.refusal, phone.calls = auto, ring, refuse, calls
         code = int(phone.run())
     return code

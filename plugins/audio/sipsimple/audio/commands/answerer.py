@@ -38,30 +38,10 @@ class Answerer(Phone):
         return f"{self.peer()} calls"
 
     def begin(self) -> None:
-        from sipsimple.core import Engine
-        from sipsimple.core.engine import EngineError
-        from sipsimple.realm import current_realm
-
-        addresses = []
-        transports = sorted((str(transport) for transport in self._transports()), key=("udp", "tcp", "tls").index)
-        for host in dict.fromkeys((current_realm().local_ip_towards(""), "127.0.0.1")):
-            for transport in transports:
-                if transport == "tls":
-                    continue  # without a certificate nobody can call so, and with one by its name only
-                with suppress(EngineError):
-                    address, port = Engine().local_address(transport, host)
-                    suffix = "" if transport == "udp" else f";transport={transport}"
-                    addresses.append(f"sip:{self.account.id.username}@{address}:{port}{suffix}")
-        by_udp = [address for address in addresses if ";" not in address] or addresses
-        text = f"waiting for calls to {self.account.id}, directly: {', '.join(by_udp)}"
-        self.report.tell("listening", text, account=str(self.account.id), addresses=addresses)
+        account, address = self.party.account.id, self.party.address
+        text = f"waiting for calls to {account}" + (f", directly: {address}" if address else "")
+        self.report.tell("listening", text, account=str(account), address=address)
         self._wait()
-
-    @staticmethod
-    def _transports() -> Any:
-        from sipsimple.configuration.settings import SIPSimpleSettings
-
-        return SIPSimpleSettings().sip.transport_list
 
     def _wait(self) -> None:
         self.limit("nobody", self.options.wait, self._nobody_called)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,11 @@ from sipsimple.audio.commands.options import CallOptions, call_options
 from sipsimple.audio.commands.outcome import EXIT_CODES
 from sipsimple.cli import CommandError, CommandLine, ExitCode, pass_command_line
 
+if TYPE_CHECKING:
+    from sipsimple.cli.calling import Party
+
 __all__ = ["call"]
 
-LOOKUP_TIMEOUT = 30.0
 REGISTRATION_TIMEOUT = 40.0
 
 
@@ -43,35 +45,32 @@ def call(command_line: CommandLine, /, uri: str, register: bool, **given: Any) -
     raise SystemExit(code)
 
 
-def run_call(command_line: CommandLine, uri: str, register: bool, options: CallOptions) -> int:
-    from sipsimple.account import Account, RouteLookupError, lookup_routes
-    from sipsimple.audio.commands.accounts import callee, storage_for
+def run_call(command_line: CommandLine, target: str, register: bool, options: CallOptions) -> int:
     from sipsimple.audio.commands.caller import Caller
     from sipsimple.audio.commands.phone import EVENTS, check_engine
     from sipsimple.audio.commands.report import Report
-    from sipsimple.cli.running import running_application
+    from sipsimple.cli.calling import calling
 
-    storage, address, is_guest = storage_for(command_line, options, register=register)
-    target = callee(uri, address, is_guest)
     check_engine()
-    code = int(ExitCode.INTERRUPTED)
-    with suppress(KeyboardInterrupt), running_application(storage, EVENTS) as running:
-        account = Account(address)
+    report, code = Report(command_line, options.as_json), int(ExitCode.INTERRUPTED)
+    party_running = calling(command_line, options.account, EVENTS, register=register, settings=options.settings)
+    with suppress(KeyboardInterrupt), party_running as party:
+        from sipsimple.streams import AudioStream
+
         if register:
-            _wait_for_registration(running, account)
-        try:
-            routes = lookup_routes(account, target).wait(LOOKUP_TIMEOUT)
-        except RouteLookupError as error:
-            raise CommandError(f"{uri} can't be called: {error}") from None
-        report = Report(command_line, options.as_json)
-        code = int(Caller(running, account, options, report, target, routes).run())
+            _wait_for_registration(party)
+        peer = str(party.uri(target))
+        report.tell("calling", f"calling {peer} as {party.account.id}", peer=peer)
+        session = party.connect(target, [AudioStream(party.account)])
+        code = int(Caller(party, options, report, session, peer).run())
     return code
 
 
-def _wait_for_registration(running: Any, account: Any) -> None:
+def _wait_for_registration(party: Party) -> None:
+    account = party.account
     deadline = time.monotonic() + REGISTRATION_TIMEOUT
     while (left := deadline - time.monotonic()) > 0:
-        notification = running.next_event(left)
+        notification = party.next_event(left)
         if notification is None or notification.sender is not account:
             continue
         if notification.name == "SIPAccountRegistrationDidSucceed":

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sipsimple.audio.commands.outcome import CallExit
 from sipsimple.audio.commands.phone import Phone
 from sipsimple.audio.commands.ringing import ringback
 
+if TYPE_CHECKING:
+    from sipsimple.audio.commands.options import CallOptions
+    from sipsimple.audio.commands.report import Report
+    from sipsimple.cli.calling import Party
+
 __all__ = ["Caller"]
 
 
 class Caller(Phone):
-    """:param target: the SIPURI that is called
-    :param routes: where to send that
+    """:param session: the session, which is connecting
+    :param peer: who is called
     """
 
-    def __init__(self, running: Any, account: Any, options: Any, report: Any, target: Any, routes: list[Any]) -> None:
-        super().__init__(running, account, options, report)
-        self.target = target
-        self.routes = routes
+    def __init__(self, party: Party, options: CallOptions, report: Report, session: Any, peer: str) -> None:
+        super().__init__(party, options, report)
+        self.session = session
+        self._peer = peer
         self._progress = ""
 
     def peer(self) -> str:
-        return str(self.target)
+        return self._peer
 
     def state(self) -> str:
-        return f"calling {self.target}" + (f": {self._progress}" if self._progress else "")
+        return f"calling {self._peer}" + (f": {self._progress}" if self._progress else "")
 
     def begin(self) -> None:
-        from sipsimple.core import ToHeader
-        from sipsimple.session import Session
-        from sipsimple.streams import AudioStream
-
-        self.session = Session(self.account)
-        self.report.tell("calling", f"calling {self.target} as {self.account.id}", peer=self.peer())
         self.limit("wait", self.options.wait, self._nobody_answers)
-        self.session.connect(ToHeader(self.target), self.routes, [AudioStream(self.account)])
 
     def _nobody_answers(self) -> None:
         self.end_call(CallExit.NO_ANSWER, f"no answer within {self.options.wait:g} seconds")

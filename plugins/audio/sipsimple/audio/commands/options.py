@@ -12,6 +12,7 @@ import click
 
 from sipsimple.audio.commands.keys import DIGITS
 from sipsimple.cli import CommandError, ExitCode, json_option
+from sipsimple.cli.calling import account_option
 
 __all__ = ["CallOptions", "call_options"]
 
@@ -34,7 +35,7 @@ class CallOptions:
     output_device: str | None = None
     duration: float | None = None
     wait: float | None = None
-    account: str | None = None
+    account: str | None = None  # see sipsimple.cli.calling
     port: int | None = None
     as_json: bool = False
 
@@ -54,6 +55,20 @@ class CallOptions:
         if options.null and (options.input_device or options.output_device):
             raise CommandError("--null is about no devices at all", ExitCode.USAGE)
         return options
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that it wants to have."""
+        settings: dict[str, Any] = {}
+        if self.null:
+            settings = dict.fromkeys(("audio.input_device", "audio.output_device", "audio.alert_device"))
+        if self.input_device is not None:
+            settings["audio.input_device"] = self.input_device
+        if self.output_device is not None:
+            settings["audio.output_device"] = self.output_device
+        if self.port is not None:
+            settings["sip.udp_port"] = settings["sip.tcp_port"] = self.port
+        return settings
 
 
 def _check_playable(path: Path) -> None:
@@ -92,7 +107,7 @@ _OPTIONS = (
     click.option("--input-device", metavar="NAME", help="The microphone; sipsimple devices lists them."),
     click.option("--output-device", metavar="NAME", help="The loudspeaker."),
     click.option("--duration", type=_SECONDS, metavar="SECONDS", help="Hang up after so long."),
-    click.option("--account", metavar="ADDRESS", help="The account; by default the default one, or none at all."),
+    account_option,
     click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="The UDP and TCP port of SIP."),
     json_option,
 )

@@ -23,7 +23,7 @@ from sipsimple.session import IllegalStateError
 
 if TYPE_CHECKING:
     from sipsimple.audio.commands.ringing import Tones
-    from sipsimple.cli.running import RunningApplication
+    from sipsimple.cli.calling import Party
 
 __all__ = ["EVENTS", "Phone", "check_engine"]
 
@@ -56,13 +56,12 @@ def check_engine() -> None:
 class Phone(NotificationDispatcher):
     """What `sipsimple call` and `sipsimple answer` do alike; `exit_code` is None until it is over.
 
-    :param running: the application
-    :param account: whom it calls as
+    :param party: who calls, or is called
     """
 
-    def __init__(self, running: RunningApplication, account: Any, options: CallOptions, report: Report) -> None:
-        self.running = running
-        self.account = account
+    def __init__(self, party: Party, options: CallOptions, report: Report) -> None:
+        self.party = party
+        self.running = party.running
         self.options = options
         self.report = report
         self.exit_code: CallExit | None = None
