@@ -114,7 +114,9 @@ class Party:
 
 def on_a_terminal(folder: Path, *arguments: str) -> Terminal:
     """One of the commands on a terminal of its own."""
-    return Terminal([sys.executable, "-c", SCRIPT, "--config", str(folder), *arguments])
+    # As the controlling terminal, so that Ctrl-C is a signal to all processes of its group
+    script = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {SCRIPT}"
+    return Terminal([sys.executable, "-c", script, "--config", str(folder), *arguments])
 
 
 class Terminal:

@@ -114,8 +114,9 @@ def test_the_keys_of_a_terminal(start: Start, tmp_path: Path) -> None:
     alice.wait_for("microphone: system_default")
     alice.press("\x1b[A5")  # the key ↑, which is no digit A
     bob.wait_for("dtmf")
-    alice.press("q")
-    assert alice.end() == 0 and bob.end() == 0
+    alice.press("\x03")  # Ctrl-C, which reaches all processes on the terminal: the call ends in order all the same
+    assert alice.end() == 0 and "you ended it" in alice.shown
+    assert bob.end() == 0 and bob.find("ended", reason="user_request")
     assert [event["digit"] for event in bob.find("dtmf")] == ["5"]
 
 

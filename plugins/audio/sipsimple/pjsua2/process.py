@@ -48,7 +48,11 @@ class EngineProcess:
         command = [sys.executable, "-P", "-m", "sipsimple.pjsua2.child", str(theirs.fileno()), str(rate)]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                process_group=0,  # Ctrl-C is for the application, which may want to end its calls in order
             )
         except OSError:
             ours.close()
