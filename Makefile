@@ -12,7 +12,7 @@ MERGED        := build/merged
 .PHONY: help demo test interop bench fuzz lint format docs packages clean
 
 help:
-	@echo "make demo      two user agents chat, live in your terminal"
+	@echo "make demo      two user agents chat and call, live in your terminal"
 	@echo "make test      all test suites"
 	@echo "make interop   against real peers, those that are installed"
 	@echo "make bench     speed and memory, beside a peer or a raw limit"

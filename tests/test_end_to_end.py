@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,27 +18,82 @@ ROOT = Path(__file__).parent.parent
 TIMEOUT = 20
 
 
+DEMO = str(ROOT / "examples" / "demo")
+
+
 def test_the_demo_shows_that_every_message_arrives() -> None:
-    """The demo exits 0 only if every message arrived, once, in order, and was confirmed; plain without a terminal."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "demo")], capture_output=True, text=True, timeout=60, check=False
-    )
+    """The demo exits 0 only if every message arrived, once, in order, and was confirmed, and if the melody of the call
+    was recorded; plain without a terminal."""
+    pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
+    done = subprocess.run([sys.executable, DEMO], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 messages arrived, once, in order; 8 delivery reports" in done.stdout
+    assert "bob recorded alice's melody: C5 " in done.stdout and "encrypted" in done.stdout
+    assert done.stdout.count("bob    hears ██") > 3
     assert "INVITE" in done.stdout and "BYE" in done.stdout
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
 
 
-def test_the_demo_may_be_interrupted() -> None:
-    """Ctrl-C ends the demo at once, without a traceback, and nothing of it is left."""
+def test_the_demo_without_an_audio_engine(tmp_path: Path) -> None:
+    """It says why there is no call, and does the rest."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pjsua2'] = None\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, DEMO], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 messages arrived, once, in order; 8 delivery reports" in done.stdout
+    assert "no call with audio: " in done.stdout and "pjsua2 is not installed" in done.stdout
+
+
+def test_the_verdict_of_the_demo(tmp_path: Path) -> None:
+    """A recording with another melody, or without one, fails; so does a call without any."""
+    script = f"""
+import sys
+sys.path.insert(0, {DEMO!r})
+from pathlib import Path
+import melody
+from ladder import Event, make_console
+from verdict import Verdict
+
+def told(change=None, *, level=True):
+    verdict, recording = Verdict({{}}), Path({str(tmp_path)!r}) / "recording.wav"
+    if change is not None:
+        right, melody.MELODY = melody.MELODY, change
+        melody.write(recording)
+        melody.MELODY = right
+        verdict.note(Event("bob", "recorded", str(recording), 0.0))
+    if level:
+        verdict.note(Event("bob", "level", "C5", 0.0, -12.0))
+    verdict.delays.append(1.0)
+    print(verdict.tell(make_console()), end="|")
+
+told(melody.MELODY)
+told(melody.MELODY[:-1])
+told(melody.MELODY[::-1][1:] + ["E5"])
+told([])
+told()
+told(melody.MELODY, level=False)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    codes = re.findall(r"(\d)\|", done.stdout)
+    assert codes == ["0", "1", "1", "1", "1", "1"], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("moment", ["listens on", "plays a melody"])
+def test_the_demo_may_be_interrupted(moment: str) -> None:
+    """Ctrl-C, which reaches all its processes, ends the demo at once, without a traceback; nothing of it is left."""
+    if moment == "plays a melody":
+        pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
     demo = subprocess.Popen(
-        [sys.executable, "-u", str(ROOT / "examples" / "demo")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-u", DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert demo.stdout is not None
-    assert "listens on" in demo.stdout.readline()
-    demo.send_signal(signal.SIGINT)
+    for line in demo.stdout:
+        if moment in line:
+            break
+    os.killpg(demo.pid, signal.SIGINT)
     _, errors = demo.communicate(timeout=TIMEOUT)  # its agents have the same standard error: they are gone too
     assert (demo.returncode, errors) == (130, "")
 

@@ -1,6 +1,7 @@
-"""Two user agents, each a process of its own, chat over SIP and MSRP; what happens is drawn as it happens.
+"""Two user agents, each a process of its own, chat over SIP and MSRP, then one plays to the other; drawn as it happens.
 
-Run by `make demo`. Exits 0 only if every message arrived, once, in order, and its delivery was confirmed.
+Run by `make demo`. Exits 0 only if every message arrived, once, in order, and its delivery was confirmed, and if the
+melody that alice played is in bob's recording. Where there is no audio engine it says so and does the rest.
 `--svg FILE` also writes what was shown as a picture.
 """
 
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import json
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -49,10 +51,11 @@ class Agent:
         self.process = process
 
     @classmethod
-    async def spawn(cls, name: str, *arguments: str) -> Agent:
+    async def spawn(cls, name: str, folder: str, *arguments: str) -> Agent:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(Path(__file__).with_name("agent.py")), name, json.dumps(TALK[name]), *arguments,
+            sys.executable, str(Path(__file__).with_name("agent.py")), name, json.dumps(TALK[name]), folder, *arguments,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for us; it is told of it by the end of its input
         )  # fmt: skip
         return cls(name, process)
 
@@ -73,7 +76,7 @@ class Agent:
             return await self.process.wait()
 
 
-async def run(verdict: Verdict, queue: asyncio.Queue[Event]) -> None:
+async def run(verdict: Verdict, queue: asyncio.Queue[Event], folder: str) -> None:
     """Starts both agents, lets alice call bob, and ends both when the session has."""
     agents: list[Agent] = []
     readers: list[asyncio.Task[None]] = []
@@ -95,7 +98,7 @@ async def run(verdict: Verdict, queue: asyncio.Queue[Event]) -> None:
 
     async def start(name: str, *arguments: str) -> str:
         ready[name] = asyncio.get_running_loop().create_future()
-        agent = await Agent.spawn(name, *arguments)
+        agent = await Agent.spawn(name, folder, *arguments)
         agents.append(agent)
         readers.append(asyncio.create_task(read(agent)))
         return await ready[name]
@@ -132,7 +135,8 @@ async def main(picture: str | None = None) -> int:
     finished = asyncio.Event()
     drawing = asyncio.create_task(draw(queue, finished, console))
     try:
-        await asyncio.wait_for(run(verdict, queue), TIMEOUT)
+        with tempfile.TemporaryDirectory() as folder:
+            await asyncio.wait_for(run(verdict, queue, folder), TIMEOUT)
     except (TimeoutError, RuntimeError) as error:
         verdict.problems.append(str(error) or f"not finished within {TIMEOUT} seconds")
     finished.set()
@@ -144,7 +148,7 @@ async def main(picture: str | None = None) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Two user agents chat.")
+    parser = argparse.ArgumentParser(description="Two user agents chat, and one plays to the other.")
     parser.add_argument("--svg", metavar="FILE", help="also write what was shown as a picture")
     try:
         sys.exit(asyncio.run(main(parser.parse_args().svg)))

@@ -1,4 +1,7 @@
-"""One user agent of the demo: `agent.py NAME LINES [URI TO CALL]`; reports in JSON lines, stops when its input ends."""
+"""One user agent of the demo: `agent.py NAME LINES FOLDER [ADDRESS TO CALL]`.
+
+It reports in JSON lines, and stops when its input ends.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from zope.interface import implementer
@@ -23,17 +27,17 @@ from sipsimple.util import Route
 ADDRESS = "127.0.0.1"
 
 
-def report(kind: str, text: str, notification: Any = None, milliseconds: float = 0.0) -> None:
+def report(kind: str, text: str, notification: Any = None, amount: float = 0.0) -> None:
     """Reports an event; its time is that of the notification that tells it."""
     when = time.time() if notification is None else notification.data.timestamp.timestamp()
-    event = {"kind": kind, "text": text, "milliseconds": milliseconds, "time": when}
+    event = {"kind": kind, "text": text, "amount": amount, "time": when}
     sys.stdout.write(json.dumps(event) + "\n")
     sys.stdout.flush()
 
 
 @implementer(IObserver)
 class ChatAgent(NotificationDispatcher):
-    """Calls or waits for a call, says its lines in turn with the other side, and hangs up after the last report."""
+    """Calls or waits for a call, and says its lines in turn with the other side, which is over with the last report."""
 
     def __init__(self, name: str, lines: list[str], callee: str | None) -> None:
         self.name = name
@@ -42,6 +46,7 @@ class ChatAgent(NotificationDispatcher):
         self.session: Session | None = None
         self.chat: ChatStream | None = None
         self.said: dict[str, tuple[str, float]] = {}
+        self.expected = len(lines)  # of the other side, which has as many
         self.ended = threading.Event()
 
     def start(self) -> None:
@@ -52,6 +57,9 @@ class ChatAgent(NotificationDispatcher):
         settings = SIPSimpleSettings()
         settings.logs.trace_sip = True
         settings.sip.transport_list = ["udp"]
+        for device in ("input_device", "output_device", "alert_device"):
+            if hasattr(settings, "audio"):
+                setattr(settings.audio, device, None)
         settings.save()
 
     def _NH_SIPApplicationDidStart(self, notification: Any) -> None:
@@ -95,22 +103,29 @@ class ChatAgent(NotificationDispatcher):
         self.said[self.chat.send_message(line)] = line, time.perf_counter()
 
     def _NH_ChatStreamGotMessage(self, notification: Any) -> None:
+        self.chat = notification.sender  # the first message may be here before the ACK
         content = notification.data.message.content
         report("heard", content if isinstance(content, str) else content.decode(), notification)
+        self.expected -= 1
         if self.lines:
             self.say()
+        self.look_whether_it_is_over()
 
     def _NH_ChatStreamDidDeliverMessage(self, notification: Any) -> None:
         line, since = self.said.pop(notification.data.message_id)
         report("delivered", line, notification, 1000 * (time.perf_counter() - since))
-        self.maybe_hang_up()
+        self.look_whether_it_is_over()
 
     def _NH_ChatStreamDidNotDeliverMessage(self, notification: Any) -> None:
         report("failed", f"not delivered: {notification.data.code} {notification.data.reason}")
 
-    def maybe_hang_up(self) -> None:
+    def look_whether_it_is_over(self) -> None:
+        if not self.lines and not self.said and not self.expected and self.session is not None:
+            self.chat_is_over()
+
+    def chat_is_over(self) -> None:
         # bob has the last word and hangs up when it is confirmed
-        if self.callee is None and not self.lines and not self.said and self.session is not None:
+        if self.callee is None and self.session is not None:
             self.session.end()
 
     def _NH_SIPSessionDidEnd(self, notification: Any) -> None:
@@ -129,13 +144,28 @@ class ChatAgent(NotificationDispatcher):
 
 
 def main() -> int:
-    name, lines, *callee = sys.argv[1:]
-    agent = ChatAgent(name, json.loads(lines), callee[0] if callee else None)
+    name, lines, folder, *callee = sys.argv[1:]
+    agent = make_agent(name, json.loads(lines), Path(folder), callee[0] if callee else None)
     agent.start()
     sys.stdin.read()
     SIPApplication().stop()
     return 0 if agent.ended.wait(10) else 1
 
 
+def make_agent(name: str, lines: list[str], folder: Path, callee: str | None) -> ChatAgent:
+    """One that also calls where that is possible."""
+    try:
+        from call import CallAgent, no_engine
+    except ImportError as error:
+        reason = f"sipsimple-audio is not installed: {error}"
+    else:
+        reason = no_engine()
+        if reason is None:
+            return CallAgent(name, lines, folder, callee)
+    report("no audio", reason)
+    return ChatAgent(name, lines, callee)
+
+
 if __name__ == "__main__":
+    sys.modules["agent"] = sys.modules["__main__"]  # what call.py imports
     sys.exit(main())

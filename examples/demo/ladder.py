@@ -14,8 +14,10 @@ from rich.text import Text
 #: Cells between the two lifelines, and to the left of the first.
 WIDTH = 70
 MARGIN = 4
+BAR_WIDTH = 20
 
-STYLES = {"sip": "cyan", "say": "bold", "delivered": "green", "state": "yellow", "failed": "bold red", "log": "dim"}
+STYLES = {"sip": "cyan", "say": "bold", "delivered": "green", "state": "yellow", "failed": "bold red"}
+STYLES |= {"play": "bold magenta", "level": "magenta", "recorded": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,15 @@ class Event:
     """Something that an agent reports.
 
     `kind`: `ready` (text: its address), `sip` (a SIP message was sent), `state` (of the session), `say` and `heard`
-    (a chat line), `delivered` (a chat line's report came, after `milliseconds`), `ended`, `failed`, `log`.
+    (a chat line), `delivered` (a chat line's report came, after `amount` milliseconds), `play`, `level` (`amount` dB of
+    what is heard; text: the note), `recorded` (text: the file), `no audio` (text: why), `ended`, `failed`.
     """
 
     who: str
     kind: str
     text: str
     time: float
-    milliseconds: float = 0.0
+    amount: float = 0.0
 
 
 class Ladder(Protocol):
@@ -66,10 +69,12 @@ class PlainLadder:
         "sip": "{who} sends {text}",
         "state": "{who} session is {text}",
         "say": "{who} says: {text}",
-        "delivered": "{who} has the report for: {text} ({milliseconds:.1f} ms)",
+        "delivered": "{who} has the report for: {text} ({amount:.1f} ms)",
         "ended": "{who} session ended: {text}",
         "failed": "{who} FAILED: {text}",
-        "log": "{who} {text}",
+        "play": "{who} {text}",
+        "level": "{who} hears {bar} {amount:3.0f} dB {text}",
+        "recorded": "{who} has recorded it",
     }
 
     def __init__(self, console: Console) -> None:
@@ -80,7 +85,7 @@ class PlainLadder:
     def show(self, event: Event) -> None:
         words = self.WORDS.get(event.kind)
         if words is not None:
-            line = words.format(who=f"{event.who:<6}", text=event.text, milliseconds=event.milliseconds)
+            line = words.format(who=f"{event.who:<6}", text=event.text, amount=event.amount, bar=bar(event.amount))
             self._console.print(line, markup=False, highlight=False)
 
     def end(self) -> None: ...
@@ -105,10 +110,16 @@ class TerminalLadder:
             case "say":
                 self._line(_beside(f" {event.text} ", left, "━"), style, heads=True, left=left)
             case "delivered":
-                self._line(_beside(f"   ✓ delivered, {event.milliseconds:.1f} ms: {event.text} ", left), style)
-            case "ready" | "state" | "ended" | "failed" | "log":
+                self._line(_beside(f"   ✓ delivered, {event.amount:.1f} ms: {event.text} ", left), style)
+            case "play":
+                self._line(_beside(f" ♪ {event.text} ", left, "━"), style, heads=True, left=left)
+            case "level":
+                self._line(_beside(f" {event.text:>2} {bar(event.amount)} {event.amount:3.0f} dB ", left), style)
+            case "recorded":
+                self._line(_beside(" ● recorded it ", left), style)
+            case "ready" | "state" | "ended" | "failed":
                 mark = "●" if event.kind in ("state", "ended") else " "
-                self._line(_beside(f" {mark} {event.text} ", left), style or STYLES["log"])
+                self._line(_beside(f" {mark} {event.text} ", left), style or "dim")
 
     def end(self) -> None:
         self._print(Text(f"{'':{MARGIN}}┴{'':{WIDTH}}┴", style="dim"))
@@ -124,6 +135,12 @@ class TerminalLadder:
 
     def _print(self, line: Text) -> None:
         self._console.print(line, no_wrap=True, overflow="crop")
+
+
+def bar(level: float) -> str:
+    """A level from -60 to 0 dB as a bar."""
+    lit = round(BAR_WIDTH * min(1.0, max(0.0, 1 + level / 60)))
+    return "█" * lit + "░" * (BAR_WIDTH - lit)
 
 
 def _beside(text: str, left: bool, fill: str = " ") -> str:
