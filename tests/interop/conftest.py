@@ -22,6 +22,7 @@ PEERS = {
     "baresip": "apt-get install --no-install-recommends baresip-core",
     "pulseaudio": "apt-get install --no-install-recommends pulseaudio",
     "pactl": "apt-get install --no-install-recommends pulseaudio-utils",
+    "turnserver": "apt-get install --no-install-recommends coturn",
     "sipp": "apt-get install --no-install-recommends sip-tester",
     "kamailio": "apt-get install --no-install-recommends kamailio kamailio-tls-modules kamailio-presence-modules "
     "kamailio-outbound-modules kamailio-websocket-modules",

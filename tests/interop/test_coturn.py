@@ -1,0 +1,143 @@
+"""ICE (RFC 8445) with coturn: directly, by the relay only, and with servers that are dead; both ends are ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sipsimple.core import SIPURI, ToHeader
+from sipsimple.realm import current_realm
+from sipsimple.session import Session
+from sipsimple.streams import AudioStream
+from sipsimple.util import Route
+
+from .conftest import free_port, require
+from .coturn_server import Coturn
+from .voices import Ear, Mouth
+
+pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
+
+TIMEOUT = 30
+
+
+@pytest.fixture
+def address() -> str:
+    """One of this machine's that is no loopback address, which are no ICE candidates (RFC 8445 5.1.1.1)."""
+    address = current_realm().local_ip_towards("192.0.2.1")
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but the loopback one")
+    return address
+
+
+@pytest.fixture
+def coturn(address: str, tmp_path: Any) -> Iterator[Coturn]:
+    server = Coturn(require("turnserver"), tmp_path, address, free_port())
+    yield server
+    server.stop()
+
+
+class Call:
+    """A call from the application to itself, with audio between two engine streams."""
+
+    def __init__(self, application: Any, address: str, **settings: Any) -> None:
+        self.recorder = application.recorder
+        account = application.account
+        for name, value in {"use_ice": True, **settings}.items():
+            setattr(account.nat_traversal, name, value)
+        account.save()
+        self.session, self.stream = Session(account), AudioStream(account)
+        self.begin = time.monotonic()
+        port = application.sip_port
+        uri = SIPURI(user="alice", host=address, port=port)
+        self.session.connect(ToHeader(uri), [Route(address, port, "udp")], [self.stream])
+        self.recorder.wait_for("SIPSessionNewIncoming", timeout=TIMEOUT)
+        incoming = self.recorder.last("SIPSessionNewIncoming")
+        self.other_session, (self.other_stream,) = incoming.sender, incoming.data.streams
+        self.other_session.accept([self.other_stream])
+        for session in (self.session, self.other_session):
+            self.recorder.wait_for("SIPSessionDidStart", session, TIMEOUT)
+        self.seconds = time.monotonic() - self.begin
+
+    def negotiated(self) -> list[Any]:
+        """What both sides told when ICE had succeeded."""
+        streams = self.stream, self.other_stream
+        return [
+            self.recorder.wait_for("AudioStreamICENegotiationDidSucceed", stream, TIMEOUT).data for stream in streams
+        ]
+
+    def end(self) -> None:
+        self.session.end()
+        for session in (self.session, self.other_session):
+            self.recorder.wait_for("SIPSessionDidEnd", session, TIMEOUT)
+
+    def talk(self) -> None:
+        """Both hear the other."""
+        mouths = Mouth(self.stream, 500.0), Mouth(self.other_stream, 800.0)
+        Ear(self.other_stream).hear(500.0, 0.3)  # of a sum of two tones
+        Ear(self.stream).hear(800.0, 0.3)
+        del mouths
+
+
+def test_stun(application: Any, address: str, coturn: Coturn) -> None:
+    """AUD-007, AUD-025, AUD-028, AUD-029, AUD-039, AUD-040: the direct way is found, and is used, also after a hold."""
+    call = Call(application, address, stun_server_list=[f"192.0.2.99:{coturn.port}", f"{address}:{coturn.port}"])
+    for stream, data in zip((call.stream, call.other_stream), call.negotiated(), strict=True):
+        assert stream.ice_active
+        assert (stream.local_rtp_candidate_type, stream.remote_rtp_candidate_type) == ("host", "host")
+        assert (data.local_candidate.address, data.local_candidate.port) == (address, stream.local_rtp_port)
+        changes = call.recorder.find_all("AudioStreamICENegotiationStateDidChange", stream)
+        states = [change.data.state for change in changes]
+        assert states == ["Negotiation In Progress", "Negotiation Success"]
+    call.talk()
+    assert call.stream.remote_rtp_port_received == call.other_stream.local_rtp_port
+    call.session.hold()
+    call.recorder.wait_for("AudioStreamDidChangeHoldState", call.other_stream, TIMEOUT, on_hold=True)
+    call.session.unhold()
+    call.recorder.wait_for("AudioStreamDidChangeHoldState", call.other_stream, TIMEOUT, on_hold=False)
+    call.talk()
+    assert call.stream.ice_active
+    call.end()
+
+
+@pytest.mark.parametrize("encryption", ["disabled", "mandatory"])
+def test_relay_only(application: Any, address: str, coturn: Coturn, encryption: str) -> None:
+    """AUD-008, AUD-025, AUD-029, AUD-040: with `nat_traversal.relay_only` RTP goes by the TURN server."""
+    application.account.rtp.srtp_encryption = encryption
+    call = Call(
+        application, address, turn_server=f"{address}:{coturn.port}", turn_username=coturn.user,
+        turn_password=coturn.password, relay_only=True,
+    )  # fmt: skip
+    for data in call.negotiated():
+        for candidate in (data.local_candidate, data.remote_candidate):
+            assert (candidate.type, candidate.port in coturn.relayed) == ("relay", True)
+    call.talk()
+    assert call.stream.remote_rtp_port_received in coturn.relayed
+    assert call.stream.srtp_active is (encryption == "mandatory")
+    traces = [trace.data.data for trace in call.recorder.find_all("SIPEngineSIPTrace")]
+    offer = next(trace for trace in traces if trace.startswith("INVITE "))
+    assert " typ relay " in offer and " typ host" not in offer
+    assert not any(coturn.password in trace for trace in traces)
+    call.end()
+
+
+def test_servers_that_are_dead(application: Any, address: str) -> None:
+    """AUD-007, AUD-040: servers that do not answer keep nobody waiting; the candidates of the host are left."""
+    dead = f"{address}:{free_port()}"
+    call = Call(application, address, stun_server_list=[dead], turn_server=dead)
+    assert call.seconds < 8  # pjsua2 alone waits 8 seconds on each side
+    assert {data.local_candidate.type for data in call.negotiated()} == {"host"}
+    call.end()
+
+
+def test_a_password_that_is_wrong(application: Any, address: str, coturn: Coturn, caplog: Any) -> None:
+    """AUD-007, AUD-040: without the relay there are the candidates of the host; the password is nowhere."""
+    call = Call(
+        application, address, turn_server=f"{address}:{coturn.port}", turn_username="alice", turn_password="not-this"
+    )
+    assert {data.local_candidate.type for data in call.negotiated()} == {"host"}
+    call.end()
+    assert "not-this" not in caplog.text
+    assert "not-this" not in repr(application.account.nat_traversal.turn_password)
