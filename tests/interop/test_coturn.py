@@ -16,7 +16,7 @@ from sipsimple.util import Route
 
 from .conftest import free_port, require
 from .coturn_server import Coturn
-from .voices import Ear, Mouth
+from .voices import BridgeEar, Mouth
 
 pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
 
@@ -76,8 +76,8 @@ class Call:
     def talk(self) -> None:
         """Both hear the other."""
         mouths = Mouth(self.stream, 500.0), Mouth(self.other_stream, 800.0)
-        Ear(self.other_stream).hear(500.0, 0.3)  # of a sum of two tones
-        Ear(self.stream).hear(800.0, 0.3)
+        BridgeEar(self.other_stream).wait_for(500.0, 0.3)  # of a sum of two tones
+        BridgeEar(self.stream).wait_for(800.0, 0.3)
         del mouths
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 from sipsimple.core import SIPURI, ToHeader
 from sipsimple.session import Session
 from sipsimple.streams import AudioStream
-from sipsimple.streams.rtp.testing import RTPPeer
+from sipsimple.streams.rtp.engine_bench import RTPPeer
 from sipsimple.util import Route
 
 from .conftest import Sipp
+from .hearing import until
 from .scenarios import SDP, expect, pause, reply, scenario
-from .voices import Ear
+from .voices import BridgeEar
 
 pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
 
@@ -45,16 +45,14 @@ class Call:
     def __init__(self, application: Any, port: int) -> None:
         self.recorder = application.recorder
         self.session, self.stream = Session(application.account), AudioStream(application.account)
-        self.hear = Ear(self.stream).hear
+        self.hear = BridgeEar(self.stream).wait_for
         uri = SIPURI(user="bob", host="127.0.0.1", port=port)
         self.session.connect(ToHeader(uri), [Route("127.0.0.1", port, "udp")], [self.stream])
 
     def follow(self, old: RTPPeer, new: RTPPeer) -> None:
         """Until the second description is ours to hear: then the first party is silent, and the second speaks."""
-        stream, end = self.stream, time.monotonic() + TIMEOUT
-        while stream.remote_rtp_port_sdp != new.port:
-            assert time.monotonic() < end, "there is no new description"
-            time.sleep(0.02)  # nothing is posted for it
+        stream = self.stream
+        until(lambda: stream.remote_rtp_port_sdp == new.port, "there is no new description")
         old.quiet = True
         new.source = ("127.0.0.1", stream.local_rtp_port)
 

@@ -33,8 +33,8 @@ class Call(pj.Call):  # type: ignore[misc]
         if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.stream.disconnected(info.lastReason)
 
-    def onDtmfDigit(self, parameter: Any) -> None:
-        self.stream.tell("dtmf", digit=parameter.digit)
+    def onDtmfEvent(self, parameter: Any) -> None:
+        self.stream.event_received(parameter.digit, parameter.timestamp)
 
 
 class Stream:
@@ -55,6 +55,7 @@ class Stream:
         self._received = 0
         self._heard = time.monotonic()
         self._silent = False
+        self._event: tuple[str, int] | None = None
         self.closing = False
         self.active = False
 
@@ -179,6 +180,15 @@ class Stream:
             self._last = described
             self.tell("media", **described)
 
+    def event_received(self, digit: str, timestamp: int) -> None:
+        """A packet of a telephone-event; those of one digit have the same timestamp (RFC 4733 2.3.5).
+
+        Where a re-INVITE comes in the midst of a digit, pjsua2 takes what is left of it for a new one.
+        """
+        if (digit, timestamp) != self._event:
+            self._event = digit, timestamp
+            self.tell("dtmf", digit=digit)
+
     def look(self, now: float) -> None:
         """Whether something is received: told when nothing was for as long as the time-out, and when it is again."""
         if self.call is None or not self.active or self.closing:
@@ -229,5 +239,5 @@ class Nobody:
     def disconnected(self, reason: str) -> None:
         self.over = True
 
-    def tell(self, event: str, **fields: Any) -> None:
+    def event_received(self, digit: str, timestamp: int) -> None:
         pass

@@ -1,29 +1,17 @@
-"""For tests of what uses audio streams: an engine without media, which describes, answers and remembers; and, for real
-engines, somebody who says a tone over RTP.
-"""
+"""For tests of what uses audio streams: an engine without media, which describes, answers and remembers."""
 
 from __future__ import annotations
 
 import base64
-import secrets
-import select
-import socket
-import struct
-import threading
-import time
 from collections import deque
-from contextlib import suppress
 from typing import Any
 
-import numpy as np
 from twisted.internet.defer import Deferred, fail, succeed
 
-from sipsimple.audio.frames import Samples
-from sipsimple.audio.tones import tone
 from sipsimple.streams.rtp.description import AudioMedia, Codec, Crypto
 from sipsimple.streams.rtp.engine import EngineError, MediaState, StreamListener, StreamOptions, StreamStatistics
 
-__all__ = ["FakeEngine", "FakeStream", "RTPPeer"]
+__all__ = ["FakeEngine", "FakeStream"]
 
 RATE = 16000
 CODECS = (Codec(9, "G722", 8000), Codec(0, "PCMU", 8000), Codec(8, "PCMA", 8000), Codec(97, "speex", 16000))
@@ -134,61 +122,3 @@ class FakeStream:
 
     def write(self, frame: Any) -> None:
         self.sent.append(frame)
-
-
-class RTPPeer:
-    """Says a tone in PCMU, over a socket of this machine, to whoever sends something to it; a thread of its own.
-
-    :param frequency: of the tone, in Hz
-    :param address: to be bound to
-    :ivar quiet: whether it says nothing at the moment
-    :ivar received: the packets that came
-    :ivar source: who has sent to it last, whom it speaks to
-    """
-
-    def __init__(self, frequency: float, address: str = "127.0.0.1") -> None:
-        self.quiet = False
-        self.received = 0
-        self.source: tuple[str, int] | None = None
-        self._frames = [to_mu_law(frame) for frame in tone(frequency, 1.0, 8000).reshape(-1, 160)]
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def send(self, data: bytes) -> None:
-        """Send a datagram to who has sent to it last."""
-        if self.source is not None:
-            with suppress(OSError):
-                self._socket.sendto(data, self.source)
-
-    def _run(self) -> None:
-        number, due, sender = 0, time.monotonic(), secrets.randbits(32)
-        while not self._stopped.is_set():
-            if select.select([self._socket], [], [], max(0.0, due - time.monotonic()))[0]:
-                with suppress(OSError):
-                    self.source = self._socket.recvfrom(4096)[1]
-                    self.received += 1
-                continue
-            due += 0.02
-            number += 1
-            if not self.quiet:
-                header = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, 160 * number, sender)
-                self.send(header + self._frames[number % len(self._frames)])
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-        self._socket.close()
-
-
-def to_mu_law(samples: Samples) -> bytes:
-    """PCMU (ITU-T G.711)."""
-    values = samples.astype(np.int32)
-    sizes = np.minimum(np.abs(values), 32635) + 132
-    exponents = np.log2(sizes).astype(np.int32) - 7
-    octets = (exponents << 4) | ((sizes >> (exponents + 3)) & 15) | np.where(values < 0, 0x80, 0)
-    encoded: bytes = (~octets & 0xFF).astype(np.uint8).tobytes()
-    return encoded
