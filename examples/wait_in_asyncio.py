@@ -15,7 +15,7 @@ from sipsimple.util import Route
 
 async def main(host: str, port: int) -> None:
     center = NotificationCenter()
-    started = center.wait_for("SIPApplicationDidStart", timeout=None)
+    started = center.wait_for("SIPApplicationDidStart")
     SIPApplication().start(MemoryStorage())
     await started
     account = Account("caller@127.0.0.1")

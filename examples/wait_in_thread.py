@@ -13,9 +13,9 @@ from sipsimple.util import Route
 
 host, port = sys.argv[1], int(sys.argv[2])
 center = NotificationCenter()
-started = center.wait_for("SIPApplicationDidStart", timeout=None)
+started = center.wait_for("SIPApplicationDidStart")
 SIPApplication().start(MemoryStorage())
-started.wait(10)
+started.wait()
 account = Account("caller@127.0.0.1")
 account.registration.enabled = False  # no server: we call directly
 account.msrp.transport = "tcp"

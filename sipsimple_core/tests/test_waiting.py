@@ -11,6 +11,7 @@ import pytest
 from sipsimple.core import SIPURI, ToHeader
 from sipsimple.notification import NotificationCenter, NotificationData, declare_notification, field
 from sipsimple.notification.waiting import WaitFailedError
+from sipsimple.realm import Realm
 from sipsimple.session import Session
 from sipsimple.testing.scripted import Stage
 from sipsimple.util import Route
@@ -125,3 +126,25 @@ def test_events_need_a_loop(stage: Stage) -> None:
     """SES-009: they are for asyncio."""
     with pytest.raises(RuntimeError, match="loop"):
         NotificationCenter().events()
+
+
+def test_wait_for_before_there_is_a_reactor() -> None:
+    """SES-009: what is waited for may be the start of the application; the time is measured all the same."""
+    Realm().run(_wait_without_reactor)
+
+
+def _wait_without_reactor() -> None:
+    sender = object()
+    result = NotificationCenter().wait_for("WaitingTestHappened", sender, timeout=0.01)
+    with pytest.raises(TimeoutError, match=r"no WaitingTestHappened within 0\.01 seconds"):
+        result.wait(30)
+    result = NotificationCenter().wait_for("WaitingTestHappened", sender, timeout=60)
+    (timer,) = timers()
+    happen(sender, 4)
+    assert result.wait().data.number == 4
+    timer.join(30)
+    assert timers() == []
+
+
+def timers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]

@@ -164,7 +164,7 @@ class NotificationCenter(metaclass=Singleton):
 
         Returns a `sipsimple.result.Result`: `await` it, or call `wait()` on it in a thread. After `timeout` seconds
         (None: never) it fails with TimeoutError, and with `WaitFailedError` when one of the names in `unless` comes
-        first. Raises ValueError for a negative timeout, RuntimeError when there is no reactor to measure it.
+        first. Raises ValueError for a negative timeout. It may be called before the application is started.
         """
         from sipsimple.notification.waiting import wait_for
 

@@ -7,9 +7,10 @@ called, so a call that is made before what leads to the notification misses noth
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import typing
 from collections.abc import Collection
-from threading import Lock
+from threading import Lock, Timer
 
 from zope.interface import implementer
 
@@ -55,15 +56,25 @@ class _Waiter:
     def begin(self, timeout: float | None) -> None:
         for name in self._names:
             self._center.add_observer(self, name=name, sender=self._sender)
-        if timeout is not None:
+        if timeout is None:
+            return
+        if current_realm().reactor is None:
+            # before SIPApplication.start(), where one waits for its outcome: a thread has to measure the time
+            self._set_timer(_ThreadTimer(timeout, self._timed_out))
+        else:
             from sipsimple.threading import call_in_sipsimple_thread
 
             call_in_sipsimple_thread(self._start_timer, timeout)
 
     def _start_timer(self, timeout: float) -> None:
+        self._set_timer(current_realm().reactor.callLater(timeout, self._timed_out, timeout))
+
+    def _set_timer(self, timer: typing.Any) -> None:
         with self._lock:
             if not self._settled:
-                self._timer = current_realm().reactor.callLater(timeout, self._timed_out, timeout)
+                self._timer = timer
+                return
+        _cancel(timer)
 
     def _timed_out(self, timeout: float) -> None:
         self._timer = None
@@ -87,15 +98,26 @@ class _Waiter:
             timer, self._timer = self._timer, None
         for name in self._names:
             self._center.discard_observer(self, name=name, sender=self._sender)
-        if timer is not None:
+        if isinstance(timer, _ThreadTimer):
+            timer.cancel()
+        elif timer is not None:
             from sipsimple.threading import call_in_sipsimple_thread
 
             call_in_sipsimple_thread(_cancel, timer)
         return True
 
 
+class _ThreadTimer(Timer):
+    """Calls back in a thread of its own, which keeps no process alive."""
+
+    def __init__(self, timeout: float, function: typing.Callable[[float], None]) -> None:
+        super().__init__(timeout, contextvars.copy_context().run, (function, timeout))
+        self.daemon = True
+        self.start()
+
+
 def _cancel(timer: typing.Any) -> None:
-    if timer.active():
+    if isinstance(timer, _ThreadTimer) or timer.active():
         timer.cancel()
 
 
@@ -105,8 +127,6 @@ def wait_for(
     """See `NotificationCenter.wait_for`."""
     if timeout is not None and timeout < 0:
         raise ValueError(f"a timeout is not negative: {timeout}")
-    if timeout is not None and current_realm().reactor is None:
-        raise RuntimeError("there is no reactor: SIPApplication.start() comes first")
     waiter = _Waiter(center, name, sender, unless)
     waiter.begin(timeout)
     return waiter.result
