@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat plugins/filetransfer plugins/audio plugins/cli
+DISTRIBUTIONS := msrplib sipsimple_core plugins/msrp plugins/msrp_chat plugins/filetransfer plugins/audio plugins/lookup plugins/cli
 PROJECTS      := pyproject.toml $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 MERGED        := build/merged
 

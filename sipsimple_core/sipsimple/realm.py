@@ -8,7 +8,7 @@ in-memory network does that) by giving each a realm of its own and calling its c
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from threading import RLock, get_ident
 from typing import Any, ParamSpec, TypeVar, cast
@@ -26,11 +26,13 @@ ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 class Realm:
     """One user agent's worth of singletons (see `Singleton`), and its reactor.
 
-    `name` only serves to tell realms apart in logs.
+    `name` only serves to tell realms apart in logs. `nameservers` are the IP addresses (with or without a port) of the
+    nameservers of its network, None if they are those of the system.
     """
 
     def __init__(self, name: str = "default") -> None:
         self.name = name
+        self.nameservers: Sequence[str] | None = None
         self.instances: dict[type, object] = {}
         self.lock = RLock()
         self._reactor: Any = None

@@ -30,13 +30,14 @@ class Result(Generic[T]):
     `follow`; `Result.of` does all three. Each of the ways to wait gets the outcome, also after another did.
     """
 
-    __slots__ = ("__weakref__", "_callbacks", "_lock", "_outcome", "_realm")
+    __slots__ = ("__weakref__", "_callbacks", "_following", "_lock", "_outcome", "_realm")
 
     def __init__(self) -> None:
         self._realm = current_realm()
         self._lock = Lock()
         self._outcome: tuple[bool, Any] | None = None  # succeeded, value or exception
         self._callbacks: list[Callable[[], object]] = []
+        self._following: Deferred[T] | None = None
 
     @classmethod
     def of(cls, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Result[Any]:
@@ -78,9 +79,22 @@ class Result(Generic[T]):
             error = failure.value
             self.fail(error if isinstance(error, BaseException) else RuntimeError(str(error)))
 
+        self._following = deferred
         deferred.addCallbacks(self.succeed, failed)
 
+    def cancel(self) -> None:
+        """Have the operation broken off, if it can be: it then fails with what it says of that, or CancelledError.
+
+        Returns at once, from any thread. Does nothing when the outcome is there already.
+        """
+        call_in_sipsimple_thread(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+
     def _settle(self, succeeded: bool, value: Any) -> None:
+        self._following = None
         with self._lock:
             if self._outcome is not None:
                 raise RuntimeError(f"{self!r} is settled already")

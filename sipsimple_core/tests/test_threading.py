@@ -7,7 +7,7 @@ import textwrap
 import threading
 
 import pytest
-from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -479,3 +479,33 @@ def test_awaiting_asyncio_task_may_be_cancelled():
         return await result
 
     assert asyncio.run(main()) == 1
+
+
+def test_an_operation_is_broken_off(reactor):
+    """The Deferred behind the result is cancelled; what it says of that is the outcome."""
+    operation = Deferred()
+    result = Result.of(lambda: operation)
+    result.cancel()
+    assert result.done
+    with pytest.raises(CancelledError):
+        result._get()
+
+
+def test_breaking_off_what_is_over_does_nothing(reactor):
+    operation = Deferred()
+    result = Result.of(lambda: operation)
+    operation.callback(5)
+    result.cancel()
+    assert result.deferred().result == 5
+    nothing = Result()
+    nothing.cancel()
+    assert not nothing.done
+
+
+def test_an_operation_is_broken_off_from_another_thread(reactor):
+    result = Result.of(Deferred)
+    thread = threading.Thread(target=result.cancel)
+    thread.start()
+    reactor.serve()
+    thread.join(5)
+    assert result.done

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sipsimple.account.account import BaseAccount
     from sipsimple.core.wire.uri import BaseSIPURI
 
-__all__ = ["LOOKUP_TIMEOUT", "MAX_ROUTES", "RouteLookupError", "lookup_routes", "lookup_server"]
+__all__ = ["LOOKUP_TIMEOUT", "MAX_ROUTES", "RouteLookupError", "lookup_routes", "lookup_server", "system_addresses"]
 
 LOOKUP_TIMEOUT = 15.0
 """Seconds that a look-up may take."""
@@ -86,7 +86,7 @@ def _lookup(uri: BaseSIPURI) -> list[Route] | Deferred[list[Route]]:
     found: Deferred[Any]
     if resolver is None:
         transport = _transport_of(uri, transports)
-        found = _ask_system(host).addCallback(
+        found = system_addresses(host).addCallback(
             lambda addresses: [Route(a, uri.port, transport, server=host) for a in addresses]
         )
     else:
@@ -111,8 +111,11 @@ def _ask_plugin(resolver: Any, uri: BaseSIPURI, transports: list[str]) -> Any:
     return result.deferred() if isinstance(result, Result) else result
 
 
-def _ask_system(name: str) -> Deferred[list[str]]:
-    """The addresses of a name, in the order of the system (RFC 6724); it is asked in the thread pool."""
+def system_addresses(name: str) -> Deferred[list[str]]:
+    """The addresses of a name, in the order of the system (RFC 6724), which is asked in the thread pool.
+
+    None if it has none. To be called in the reactor's thread.
+    """
     from twisted.internet.address import IPv4Address, IPv6Address
 
     receiver = _Receiver()

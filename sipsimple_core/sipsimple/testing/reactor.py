@@ -285,10 +285,14 @@ class MemoryThreadPool:
 
 
 class MemoryRealm(Realm):
-    """The realm of a user agent on a memory network: packets leave from the address of its host."""
+    """The realm of a user agent on a memory network: packets leave from the address of its host.
+
+    It has no nameservers, so that names are those of the network, unless a test sets some.
+    """
 
     def __init__(self, name: str, network: MemoryNetwork, ip: str | None = None) -> None:
         super().__init__(name)
+        self.nameservers = ()
         self.host = MemoryReactor(network, ip, self, name)
         self.set_reactor(self.host)
 
