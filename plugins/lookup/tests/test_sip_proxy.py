@@ -53,6 +53,20 @@ def test_the_routes_of_a_uri(lookups: Lookups, uri: str, transports: list[str], 
 
 
 @pytest.mark.parametrize(
+    ("uri", "servers"),
+    [
+        ("sip:example.com", ["a.example.com", "a.example.com", "b.example.com"]),
+        ("sip:B.example.com", ["b.example.com"]),
+        ("sip:example.com:5070", ["example.com"]),
+    ],
+)
+def test_routes_name_their_server(lookups: Lookups, uri: str, servers: list[str]) -> None:
+    """RFC 8305: who connects sees by it which addresses are those of one server."""
+    routes = lookups.finish(lookups.start("lookup_sip_proxy", uri, ["udp"]))
+    assert [route.server for route in routes] == servers
+
+
+@pytest.mark.parametrize(
     ("uri", "transports", "text"),
     [
         ("sip:alice@example.com;transport=tcp", ["udp"], "needs tcp"),

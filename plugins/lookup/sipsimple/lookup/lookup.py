@@ -61,7 +61,8 @@ class DNSLookup:
 
         :param uri: its `host`, `port`, `secure` and parameters transport and maddr are used
         :param supported_transports: out of 'udp', 'tcp' and 'tls', the preferred one first: routes come in that order,
-            those of one transport in the order that the records say, the addresses of one server next to each other
+            those of one transport in the order that the records say, the addresses of one server next to each other;
+            its name is their `server`
         """
         transports = [str(transport).lower() for transport in supported_transports]
         unknown = [transport for transport in transports if transport not in TRANSPORTS]

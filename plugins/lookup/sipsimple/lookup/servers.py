@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import dns.rdatatype
 
@@ -12,7 +13,7 @@ from sipsimple.lookup.hosts import addresses
 from sipsimple.lookup.resolver import Asker, QueryError, Resolver
 from sipsimple.lookup.srv import Target, targets
 
-__all__ = ["addresses_of_all", "servers_of"]
+__all__ = ["Address", "addresses_of_all", "servers_of"]
 
 
 async def servers_of(resolver: Resolver, asker: Asker, name: str) -> list[Target]:
@@ -20,19 +21,25 @@ async def servers_of(resolver: Resolver, asker: Asker, name: str) -> list[Target
     return targets(await resolver.query(name, dns.rdatatype.SRV, asker), resolver.random)
 
 
-async def addresses_of_all(
-    resolver: Resolver, asker: Asker, servers: Sequence[Target]
-) -> tuple[list[tuple[str, int]], str]:
-    """The addresses with their ports of servers, in their order; those that have none are left out, and the text says
-    why."""
+class Address(NamedTuple):
+    """An address of a server, and the server's name."""
 
-    async def of(server: Target) -> list[tuple[str, int]]:
+    address: str
+    port: int
+    server: str
+
+
+async def addresses_of_all(resolver: Resolver, asker: Asker, servers: Sequence[Target]) -> tuple[list[Address], str]:
+    """The addresses of servers, in their order; servers that have none are left out, and the text says why."""
+
+    async def of(server: Target) -> list[Address]:
         try:
-            return [(address, server.port) for address in await addresses(resolver, server.host, asker)]
+            found = await addresses(resolver, server.host, asker)
         except QueryError as error:
             errors.append(str(error))
             return []
+        return [Address(address, server.port, server.host) for address in found]
 
     errors: list[str] = []
     found = await gather(of(server) for server in servers)
-    return list(dict.fromkeys(chain.from_iterable(found))), "; ".join(dict.fromkeys(errors[:3]))
+    return list(chain.from_iterable(found)), "; ".join(dict.fromkeys(errors[:3]))

@@ -49,7 +49,7 @@ async def find_service(resolver: Resolver, asker: Asker, uri: BaseSIPURI, servic
     found, error = await addresses_of_all(resolver, asker, servers)
     if not found:
         raise DNSLookupError(f"no server for {service} was found for {host}: {error}")
-    return found
+    return list(dict.fromkeys((address, port) for address, port, _ in found))
 
 
 async def find_xcap_server(resolver: Resolver, asker: Asker, uri: BaseSIPURI) -> list[str]:

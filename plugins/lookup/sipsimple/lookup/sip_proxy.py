@@ -16,7 +16,7 @@ from sipsimple.lookup.errors import DNSLookupError
 from sipsimple.lookup.gather import gather
 from sipsimple.lookup.naptr import Replacement, replacements
 from sipsimple.lookup.resolver import Asker, QueryError, Resolver
-from sipsimple.lookup.servers import addresses_of_all, servers_of
+from sipsimple.lookup.servers import Address, addresses_of_all, servers_of
 from sipsimple.lookup.srv import Target
 from sipsimple.util import DEFAULT_PORTS, Route
 
@@ -36,7 +36,7 @@ def domain_of(uri: BaseSIPURI) -> str:
 async def find_sip_proxy(resolver: Resolver, asker: Asker, uri: BaseSIPURI, supported: Sequence[str]) -> list[Route]:
     """The routes to the servers of a URI, the first to be tried first. Raises DNSLookupError if there are none.
 
-    The addresses of one server are next to each other, those of IPv6 first.
+    The addresses of one server, which their attribute `server` names, are next to each other, those of IPv6 first.
     """
     wanted = _wanted_transport(uri, supported)
     host = domain_of(uri)
@@ -122,7 +122,7 @@ async def _service_routes(resolver: Resolver, asker: Asker, service: _Service) -
         if not servers:
             return _Found([], True, f"{where.name} says that there is none")
     found, why = await addresses_of_all(resolver, asker, servers)
-    return _Found([Route(address, port, transport) for address, port in found], True, why)
+    return _Found(_over(transport, found), True, why)
 
 
 async def _host_routes(resolver: Resolver, asker: Asker, server: Target, transport: str) -> list[Route]:
@@ -130,4 +130,8 @@ async def _host_routes(resolver: Resolver, asker: Asker, server: Target, transpo
     found, error = await addresses_of_all(resolver, asker, [server])
     if not found:
         raise DNSLookupError(f"{server.host} was not found: {error}")
-    return [Route(address, port, transport) for address, port in found]
+    return _over(transport, found)
+
+
+def _over(transport: str, found: Sequence[Address]) -> list[Route]:
+    return [Route(address, port, transport, server=server) for address, port, server in found]
