@@ -99,11 +99,25 @@ def test_the_plugin_guide_shows_every_file_of_the_example() -> None:
 
 def test_the_readme_shows_the_example_as_it_is() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    example = (ROOT / "examples" / "echo_bot.py").read_text(encoding="utf-8")
-    assert f"```python\n{example}```" in readme
+    for name in ("echo_bot.py", "say_file.py"):
+        example = (ROOT / "examples" / name).read_text(encoding="utf-8")
+        assert f"```python\n{example}```" in readme
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_programs_of_the_audio_page_print_what_it_says() -> None:
+    """Audio in and out of Python: a callback, an asyncio stream, numpy arrays; each is a whole program."""
+    page = (ROOT / "docs" / "audio.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
+    assert len(programs) == 3 == page.count("```python")
+    script = "import sys\nfor program in sys.stdin.read().split('\\0'):\n    exec(program, {'__name__': '__main__'})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script], input="\0".join(program for program, _ in programs),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == "".join(output for _, output in programs), done.stderr
