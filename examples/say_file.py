@@ -13,7 +13,7 @@ from sipsimple.streams import AudioStream
 from sipsimple.util import Route
 
 host, port, filename = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-started = NotificationCenter().wait_for("SIPApplicationDidStart", timeout=None)
+started = NotificationCenter().wait_for("SIPApplicationDidStart")
 SIPApplication().start(MemoryStorage())
 started.wait()
 account = Account("caller@127.0.0.1")

@@ -105,7 +105,7 @@ async def obey(digits, session, bot, greeting):
 
 async def main(greeting, folder):
     center = NotificationCenter()
-    started = center.wait_for("SIPApplicationDidStart", timeout=None)
+    started = center.wait_for("SIPApplicationDidStart")
     SIPApplication().start(MemoryStorage())
     await started
     settings = SIPSimpleSettings()

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from sipsimple.audio import ArrayPlayer, ArrayRecorder, AudioBridge, WaveFile
-from sipsimple.audio.tones import tone, tone_strength
+from sipsimple.audio.testing import tone_heard
+from sipsimple.audio.tones import tone
 from sipsimple.threading import call_in_sipsimple_thread
 
 pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
@@ -68,16 +69,10 @@ def bot(application: Any, tmp_path: Path) -> Iterator[Bot]:
     bot.process.wait()
 
 
-def strength(samples: Any, frequency: float) -> float:
-    """How strong a tone is in the best quarter of a second."""
-    windows = [samples[begin : begin + RATE // 4] for begin in range(0, len(samples) - RATE // 4, RATE // 8)]
-    return max((tone_strength(window, frequency, RATE) for window in windows), default=0.0)
-
-
 def hear(ear: ArrayRecorder, frequency: float) -> None:
     """Wait until the ear has heard a tone."""
     deadline = time.monotonic() + TIMEOUT
-    while strength(ear.samples, frequency) < 0.8:
+    while tone_heard(ear.samples, frequency, RATE) < 0.8:
         assert time.monotonic() < deadline, f"{frequency} Hz was not heard"
         time.sleep(0.1)
 
@@ -109,7 +104,7 @@ def test_a_conversation_with_the_bot(application: Any, bot: Bot) -> None:
     seconds, _, recording = bot.wait_for("You spoke for ").partition(" seconds: ")
     assert float(seconds) > 0.3
     with WaveFile(recording) as file:
-        assert strength(file.read(RATE), SENTENCE) > 0.8
+        assert tone_heard(file.read(RATE), SENTENCE, RATE) > 0.8
     hear(ear, SENTENCE)
 
     call_in_sipsimple_thread(stream.send_dtmf, "#")

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sipsimple.audio.tones import tone, tone_strength
+from sipsimple.audio import WaveFile
+from sipsimple.audio.testing import tone_heard
+from sipsimple.audio.tones import tone
 
 __all__ = ["TIMEOUT", "Party", "heard", "make_tone", "on_a_terminal", "wait_until"]
 
@@ -41,11 +41,9 @@ def make_tone(path: Path, frequency: float, seconds: float) -> Path:
 
 
 def heard(path: Path, frequency: float) -> float:
-    """How strong a tone is in a recording: in the best quarter of a second, as a busy machine has gaps."""
-    with wave.open(str(path)) as file:
-        samples, rate = np.frombuffer(file.readframes(file.getnframes()), np.int16), file.getframerate()
-    windows = [samples[begin : begin + rate // 4] for begin in range(0, len(samples) - rate // 4, rate // 8)]
-    return max((tone_strength(window, frequency, rate) for window in windows), default=0.0)
+    """How clear a tone is in a recording at best."""
+    with WaveFile(path) as file:
+        return tone_heard(file.read(RATE), frequency, RATE)
 
 
 def wait_until(condition: Callable[[], object]) -> None:
