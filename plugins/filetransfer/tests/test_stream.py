@@ -195,6 +195,10 @@ def test_pause(tmp_path: Path, who: str) -> None:
     side.run(side.stream.pause)
     transfer.network.advance(5)
     assert side.stream.is_paused
+    assert transfer.sender.stream.transferred_bytes == transfer.receiver.stream.transferred_bytes  # all is told
+    assert transfer.receiver.all("FileTransferStreamGotChunk")[-1].data.transferred_bytes == (
+        transfer.receiver.stream.transferred_bytes
+    )
     before = transfer.receiver.stream.transferred_bytes
     transfer.network.advance(1800)
     assert transfer.receiver.stream.transferred_bytes == before < len(BIG)

@@ -22,3 +22,12 @@ def sipsimple_settings() -> Iterable[Any]:
     from sipsimple.streams.filetransfer.settings import EXTENSIONS
 
     return EXTENSIONS
+
+
+@hookimpl
+def sipsimple_commands() -> Iterable[Any]:
+    """They need sipsimple-cli, which is who asks for them."""
+    from sipsimple.streams.filetransfer.cli.receive import receive
+    from sipsimple.streams.filetransfer.cli.send import send
+
+    return (send, receive)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +47,7 @@ class FileReceiver(Role):
         self._reported_at = 0.0
         self._untold: list[bytes] = []  # octets that the application has not been told of
         self._told_at = 0.0
+        self._timer: Any = None  # for what has not been told
         self._stops: set[str] = set()  # why nothing is read from the connection
 
     # Before it is described
@@ -105,7 +105,7 @@ class FileReceiver(Role):
             self._base = 0
         if total is not None and size is not None and self._base + total != size:
             reason = f"{total} octets are sent of a file of {size}"
-            stream.later(partial(stream.fail_soon, self.context, None, reason))
+            stream.call_later(0, stream.fail_soon, self.context, None, reason)
             return Refusal(413, reason)
         self._first_chunk = chunk
         stream.transferred_bytes = self._base
@@ -148,6 +148,16 @@ class FileReceiver(Role):
         now = self.stream.seconds()
         if now - self._told_at >= CHUNK_INTERVAL or sum([len(data) for data in self._untold]) >= CHUNK_SIZE:
             self._tell_application(now)
+        if now - self._reported_at >= REPORT_INTERVAL:
+            self._report_to_sender(now)
+        if self._timer is None:
+            self._timer = self.stream.call_later(REPORT_INTERVAL, self._tell_rest)
+
+    def _tell_rest(self) -> None:
+        """What has not been told for a while: perhaps nothing more comes for now."""
+        self._timer = None
+        now = self.stream.seconds()
+        self._tell_application(now)
         self._report_to_sender(now)
 
     def _tell_application(self, now: float) -> None:
@@ -167,7 +177,7 @@ class FileReceiver(Role):
         session, chunk = self.stream.msrp_session, self._first_chunk
         assert session is not None and chunk is not None
         done = self.stream.transferred_bytes - self._base
-        if chunk.success_report != "yes" or now - self._reported_at < REPORT_INTERVAL or done <= self._reported:
+        if chunk.success_report != "yes" or done <= self._reported:
             return
         total = None if chunk.byte_range is None else chunk.byte_range.total
         if done != total:
@@ -177,6 +187,7 @@ class FileReceiver(Role):
     def file_finished(self, path: Path) -> None:
         stream = self.stream
         stream.file_path = path
+        self._stop_timer()
         if stream.is_over:
             return
         stream.transferred_bytes = stream.file_size or 0
@@ -196,10 +207,16 @@ class FileReceiver(Role):
     # The end
 
     def close(self) -> None:
+        self._stop_timer()
         if self._sink is not None:
             self._sink.close()
         else:
             self._close_part()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _close_part(self) -> None:
         part, self._part = self._part, None

@@ -70,6 +70,7 @@ class FileTransferStream(MSRPStreamBase):
     What tells how it is:
 
     :ivar transferred_bytes: octets of the file, from its beginning, that the receiver has
+    :ivar file_range: which octets are transferred (a FileRange, known when the stream has started); None: all
     :ivar is_finished: the receiver has verified the whole file
     :ivar file_path: where a received file is, once it is finished; None before
     :ivar file_dates: when the file was made and changed, as far as its owner said
@@ -279,9 +280,8 @@ class FileTransferStream(MSRPStreamBase):
         if self._verdict is not None or self.is_over:
             return
         if self._state is StreamState.STARTED and not self._deactivated:
-            assert self._transport is not None
             self._verdict = (context, failure, reason)
-            self._verdict_timer = self._transport.reactor.callLater(CLOSE_GRACE, self._pass_verdict)
+            self._verdict_timer = self.call_later(CLOSE_GRACE, self._pass_verdict)
         else:
             self._fail(context, failure, reason)
 
@@ -296,7 +296,7 @@ class FileTransferStream(MSRPStreamBase):
         seconds: float = self._transport.reactor.seconds()
         return seconds
 
-    def later(self, function: Callable[[], object]) -> None:
-        """Call in the next turn of the reactor."""
+    def call_later(self, delay: float, function: Callable[..., object], *arguments: Any) -> Any:
+        """As the reactor's callLater."""
         assert self._transport is not None
-        self._transport.reactor.callLater(0, function)
+        return self._transport.reactor.callLater(delay, function, *arguments)

@@ -1,0 +1,1 @@
+"""The commands `sipsimple send` and `sipsimple receive`; they need the extra `cli`."""
