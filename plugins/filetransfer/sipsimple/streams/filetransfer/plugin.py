@@ -27,7 +27,7 @@ def sipsimple_settings() -> Iterable[Any]:
 @hookimpl
 def sipsimple_commands() -> Iterable[Any]:
     """They need sipsimple-cli, which is who asks for them."""
-    from sipsimple.streams.filetransfer.cli.receive import receive
-    from sipsimple.streams.filetransfer.cli.send import send
+    from sipsimple.streams.filetransfer.commands.receive import receive
+    from sipsimple.streams.filetransfer.commands.send import send
 
     return (send, receive)

@@ -10,7 +10,7 @@ import click
 
 from sipsimple.cli import CommandError, CommandLine, ExitCode, json_option, pass_command_line
 from sipsimple.cli.calling import Party, account_option, calling
-from sipsimple.streams.filetransfer.cli.display import Display, Row
+from sipsimple.streams.filetransfer.commands.display import Display, Row
 
 if TYPE_CHECKING:
     from sipsimple.streams.filetransfer import FileSelector

@@ -11,7 +11,7 @@ import click
 
 from sipsimple.cli import CommandError, CommandLine, ExitCode, json_option, pass_command_line
 from sipsimple.cli.calling import Party, account_option, calling
-from sipsimple.streams.filetransfer.cli.display import Display, Row, readable_size
+from sipsimple.streams.filetransfer.commands.display import Display, Row, readable_size
 from sipsimple.streams.filetransfer.names import safe_name
 
 if TYPE_CHECKING:
