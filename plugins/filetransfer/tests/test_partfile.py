@@ -145,7 +145,10 @@ def test_wrong_beginning_of_a_resumed_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, len(CONTENT) - 1, len(CONTENT) + 1])
 def test_wrong_size(tmp_path: Path, size: int) -> None:
     part = PartFile.open(tmp_path, None, selector())
-    part.write([(0, (CONTENT + b"more")[:size])])
+    if size > len(CONTENT):
+        with pytest.raises(WrongContentError, match="more than the"):
+            part.write([(0, CONTENT + b"more")])
+    part.write([(0, CONTENT[:size])])
     with pytest.raises(WrongContentError, match=r"octets came instead"):
         part.finish(size)
     assert names(tmp_path) == []

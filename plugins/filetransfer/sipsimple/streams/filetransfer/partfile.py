@@ -58,12 +58,16 @@ class PartFile:
         self._target = target
         self._descriptor = descriptor
         self._expected = selector
-        name = (selector.hash or "sha1:").partition(":")[0]
-        self._hash_name = name if name in HASHES else "sha1"
-        self._digest: Any = hashlib.new(HASHES[self._hash_name], usedforsecurity=False)
+        self._hash_name = (selector.hash or "sha1:").partition(":")[0]
+        self._digest = self._new_digest()
         self._hashed = 0  # octets from the beginning that the digest has
         self._highest = size
         self._keeps_part = selector.hash is not None
+
+    def _new_digest(self) -> Any:
+        """None where a hash is announced whose function we do not know: there is nothing to compare ours with."""
+        function = HASHES.get(self._hash_name)
+        return None if function is None else hashlib.new(function, usedforsecurity=False)
 
     @classmethod
     def open(cls, folder: Path, name: str | None, selector: FileSelector, *, resume: bool = True) -> Self:
@@ -140,11 +144,17 @@ class PartFile:
         """What is there is not used after all: the whole file comes."""
         os.ftruncate(self._descriptor, 0)
         self.size = self._highest = self._hashed = 0
-        self._digest = hashlib.new(HASHES[self._hash_name], usedforsecurity=False)
+        self._digest = self._new_digest()
 
     def write(self, pieces: list[tuple[int, bytes]]) -> None:
-        """Octets, each with its place in the file. Raises OSError."""
+        """Octets, each with its place in the file.
+
+        :raises WrongContentError: they go beyond the end that was announced
+        :raises OSError: they can't be written
+        """
         for offset, data in pieces:
+            if self._expected.size is not None and offset + len(data) > self._expected.size:
+                raise WrongContentError(f"more than the {self._expected.size} octets that were announced came")
             if offset == self.size and offset != self._hashed:
                 self._hash_up_to(offset)
             view = memoryview(data)
@@ -155,14 +165,14 @@ class PartFile:
                 position += written
             if offset == self.size:
                 self.size = position
-                if offset == self._hashed:
+                if offset == self._hashed and self._digest is not None:
                     self._digest.update(data)
                     self._hashed = position
             self._highest = max(self._highest, position)
 
     def _hash_up_to(self, end: int) -> None:
         """Have the digest have all from the beginning up to `end`, as it is in the file."""
-        while self._hashed < end:
+        while self._digest is not None and self._hashed < end:
             data = os.pread(self._descriptor, min(COPY_SIZE, end - self._hashed), self._hashed)
             if not data:
                 break
@@ -182,14 +192,14 @@ class PartFile:
         if self._highest > size:
             os.ftruncate(self._descriptor, size)
         self._hash_up_to(size)
-        found = format_hash(self._digest.digest(), self._hash_name)
         expected = self._expected.hash
-        if expected is not None and expected.partition(":")[0] in HASHES and not hmac.compare_digest(expected, found):
+        found = expected if self._digest is None else format_hash(self._digest.digest(), self._hash_name)
+        if expected is not None and not hmac.compare_digest(expected, found or ""):
             self.close(keep=False)
             raise WrongContentError(f"the file has the hash {found} instead of {expected} that was announced")
         os.fsync(self._descriptor)
         path = self._move()
-        self._expected.hash, self._expected.size = expected or found, size
+        self._expected.hash, self._expected.size = found, size
         self._release()
         return path
 
