@@ -411,7 +411,12 @@ class MSRPSession:
             self._refuse(chunk, refusal)
 
     def _refuse(self, chunk: MSRPData, refusal: Refusal) -> None:
+        # RFC 4976 6.4.2: a relay has a response for itself, and reports it to the sender if it is a refusal. Not all of
+        # them do; a sender that is told twice has failed once.
+        is_told = not chunk.answered and chunk.message_id and " " in chunk.headers.get("From-Path", "")
         self.respond(chunk, refusal.code, refusal.comment or None)
+        if is_told and chunk.failure_report != "no":
+            self.send_report(chunk, refusal.code, refusal.comment or None)
 
     def _report_success(self, chunk: MSRPData, message_id: str, size: int) -> None:
         self._write_report(chunk, message_id, ByteRange(1, size, size), Status(200, "OK"))

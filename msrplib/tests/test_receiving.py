@@ -177,6 +177,22 @@ def test_given_up_by_the_sender(stage: Any, make_sink: Any) -> None:
     assert stage.handler.messages == []
 
 
+@pytest.mark.parametrize("failure_report", ["yes", "partial", "no"])
+def test_a_refusal_behind_a_relay(stage: Any, failure_report: str) -> None:
+    """RFC 4976 6.4.2: the response is for the relay; the sender is told by a REPORT, whatever the relay makes of it,
+    once for each chunk."""
+    stage.from_path = "msrp://relay:2855/x;tcp msrp://10.0.0.2:9/peer;tcp"
+    stage.handler.decide = lambda chunk: Refusal(413, "Enough")
+    received = stage.send("abcd", f"Byte-Range: 1-2/9\r\nFailure-Report: {failure_report}\r\n{TEXT}", b"Hi", "+")
+    if failure_report == "no":
+        assert received == b""
+        return
+    response, report = codes(received)
+    assert response == ("abcd", "413") and report[1] == "REPORT"
+    assert f"To-Path: {stage.from_path}\r\n".encode() in received
+    assert b"Byte-Range: 1-2/9\r\nStatus: 000 413 Enough\r\n" in received
+
+
 def test_refused_in_the_middle(stage: Any) -> None:
     """RFC 4975 10.5: 413 comes before the end of the chunk; the rest is dropped; the next message is received."""
     stage.handler.decide = lambda chunk: Refusal(413) if chunk.message_id == "one" else None

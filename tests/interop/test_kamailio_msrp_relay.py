@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,19 +75,32 @@ class Ends:
     def wait(self, name: str, stream: Any, **fields: Any) -> Any:
         return self.recorder.wait_for(name, stream, TIMEOUT, **fields).data
 
-    def connect(self, transport: str, relayed: tuple[bool, bool], setup: str | None = None) -> tuple[Any, Any]:
-        """Alice offers, bob answers; both have started."""
+    def connect(
+        self,
+        transport: str,
+        relayed: tuple[bool, bool],
+        setup: str | None = None,
+        make: Any = None,
+        prepare: Any = None,
+    ) -> tuple[Any, Any]:
+        """Alice offers, bob answers; both have started.
+
+        :param make: makes alice's stream of her account; by default a chat
+        :param prepare: gets bob's stream before it is initialized
+        """
         from sipsimple.core import SDPAttribute
         from sipsimple.streams import ChatStream
 
-        alice = self.run(ChatStream, self.account("alice", transport, relayed[0]))
+        alice = self.run(make or ChatStream, self.account("alice", transport, relayed[0]))
         self.initialize(alice, "outgoing")
         self.wait("MediaStreamDidInitialize", alice)
         media = self.run(alice.get_local_media, for_offer=True)
         if setup is not None:
             media.attributes[:] = [a for a in media.attributes if a.name != "setup"] + [SDPAttribute("setup", setup)]
         offer = self.describe(media)
-        bob = self.run(ChatStream.new_from_sdp, self.account("bob", transport, relayed[1]), offer, 0)
+        bob = self.run(type(alice).new_from_sdp, self.account("bob", transport, relayed[1]), offer, 0)
+        if prepare is not None:
+            prepare(bob)
         self.initialize(bob, "incoming")
         self.wait("MediaStreamDidInitialize", bob)
         answer = self.describe(self.run(bob.get_local_media, for_offer=False, remote_sdp=offer, stream_index=0))
@@ -200,4 +215,40 @@ def test_the_authorization_is_renewed(ends: Ends, monkeypatch: pytest.MonkeyPatc
     ends.recorder.wait_until(lambda: leg._attempts == 0 and leg._uses != 1, TIMEOUT)
     assert leg.path == path
     ends.exchange(bob, alice, "still here")
+    ends.end(alice, bob)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("relayed", [(True, False), (True, True)], ids=["one leg", "two legs"])
+def test_a_file_through_the_relay(ends: Ends, transport: str, relayed: tuple[bool, bool], tmp_path: Path) -> None:
+    """FT-001, RFC 4976 6: in chunks of at most 10 kB, which is what the relay passes; interrupted and gone on with, so
+    that only what is missing is sent."""
+    from sipsimple.streams import FileTransferStream
+    from sipsimple.streams.filetransfer import FileSelector
+
+    path, content = tmp_path / "file.bin", os.urandom(3_000_000)
+    path.write_bytes(content)
+
+    def transfer() -> tuple[Any, Any]:
+        return ends.connect(
+            transport,
+            relayed,
+            make=lambda account: FileTransferStream(account, FileSelector.for_file(path)),
+            prepare=lambda stream: setattr(stream, "directory", tmp_path / "in"),
+        )
+
+    alice, bob = transfer()
+    assert alice.msrp_session.max_chunk_size <= 10_000
+    ends.recorder.wait_until(lambda: ends.recorder.find("FileTransferStreamGotChunk", bob), TIMEOUT)
+    bob.cancel()
+    for stream in (alice, bob):
+        ends.wait("MediaStreamDidFail", stream)
+    ends.end(alice, bob)
+    there = sum(part.stat().st_size for part in (tmp_path / "in").glob("*.part"))
+    alice, bob = transfer()
+    for stream in (alice, bob):
+        ends.wait("FileTransferStreamDidFinish", stream)
+    assert (tmp_path / "in" / "file.bin").read_bytes() == content
+    got = ends.recorder.find_all("FileTransferStreamGotChunk", bob)
+    assert sum(len(found.data.content) for found in got) == len(content) - there
     ends.end(alice, bob)

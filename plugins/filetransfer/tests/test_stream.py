@@ -247,6 +247,22 @@ def test_cancel(tmp_path: Path, who: str) -> None:
     assert again.files() == ["file.bin"]
 
 
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+def test_cancel_before_anything_has_come(tmp_path: Path, who: str) -> None:
+    """What is under way already is refused."""
+    transfer = Transfer(tmp_path, BIG)
+    transfer.begin()
+    transfer.receiver.wait("MediaStreamDidStart")
+    assert transfer.receiver.stream.transferred_bytes == 0
+    side = getattr(transfer, who)
+    side.run(side.stream.cancel)
+    for each in (transfer.sender, transfer.receiver):
+        transfer.reason(each)
+        assert each.all("FileTransferStreamDidFinish") == []
+    transfer.network.advance(10)
+    assert all(name.endswith(".part") for name in transfer.files())
+
+
 def test_cancel_when_it_is_done(tmp_path: Path) -> None:
     transfer = Transfer(tmp_path, b"hello")
     transfer.begin()

@@ -214,6 +214,8 @@ class FileTransferStream(MSRPStreamBase):
             self._role.start()
 
     def message_started(self, session: MSRPSession, chunk: MSRPData) -> Refusal | MessageSink | None:
+        if self._verdict is not None:
+            return Refusal(413, "Cancelled")
         if self.is_over:
             return Refusal(403, "No file is wanted here")
         return self._role.message_started(chunk)
