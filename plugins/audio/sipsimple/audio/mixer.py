@@ -20,19 +20,17 @@ import numpy as np
 
 from sipsimple.audio import notifications as _notifications  # noqa: F401
 from sipsimple.audio.clock import FrameClock
+from sipsimple.audio.defaults import DEFAULT_SAMPLE_RATE, DEFAULT_TAIL_LENGTH, SAMPLE_RATES
 from sipsimple.audio.frames import FRAMES_A_SECOND, AudioSink, AudioSource, Floats, Samples, saturate
 from sipsimple.audio.slots import DEVICE_SLOT, Slot, Slots
-from sipsimple.audio.sound_link import DEFAULT_TAIL_LENGTH, SoundLink
+from sipsimple.audio.sound_link import SoundLink
 from sipsimple.notification import NotificationCenter, NotificationData
 from sipsimple.realm import current_realm
 from sipsimple.threading import call_in_sipsimple_thread
 
-__all__ = ["SAMPLE_RATES", "AudioMixer"]
+__all__ = ["AudioMixer"]
 
 log = logging.getLogger("sipsimple.audio")
-
-SAMPLE_RATES = (8000, 16000, 32000, 48000)
-DEFAULT_SAMPLE_RATE = 16000
 
 
 class _Plan(NamedTuple):

@@ -10,9 +10,10 @@ from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
 from sipsimple.audio.bridge import AudioBridge
+from sipsimple.audio.defaults import SYSTEM_DEFAULT
 from sipsimple.audio.device import AudioDevice
 from sipsimple.audio.mixer import AudioMixer
-from sipsimple.audio.sound_system import SYSTEM_DEFAULT, Devices, NoDriver, SoundSystem
+from sipsimple.audio.sound_system import Devices, NoDriver, SoundSystem
 from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
 from sipsimple.realm import current_realm

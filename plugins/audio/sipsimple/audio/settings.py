@@ -6,9 +6,7 @@ import os
 
 from platformdirs import user_data_dir
 
-from sipsimple.audio.mixer import SAMPLE_RATES
-from sipsimple.audio.sound_link import DEFAULT_TAIL_LENGTH
-from sipsimple.audio.sound_system import SYSTEM_DEFAULT
+from sipsimple.audio.defaults import DEFAULT_SAMPLE_RATE, DEFAULT_TAIL_LENGTH, SAMPLE_RATES, SYSTEM_DEFAULT
 from sipsimple.configuration import RuntimeSetting, Setting, SettingsGroup, SettingsObjectExtension
 from sipsimple.configuration.datatypes import BoundedInteger, Path
 
@@ -52,7 +50,7 @@ class AudioSettings(SettingsGroup):
     input_device = Setting(str, SYSTEM_DEFAULT, nillable=True, doc="The microphone; None: none.")
     output_device = Setting(str, SYSTEM_DEFAULT, nillable=True, doc="The loudspeaker for voice; None: none.")
     alert_device = Setting(str, SYSTEM_DEFAULT, nillable=True, doc="The loudspeaker for alerts; None: none.")
-    sample_rate = Setting(SampleRate, 16000, doc="In Hz, in which audio is mixed.")
+    sample_rate = Setting(SampleRate, DEFAULT_SAMPLE_RATE, doc="In Hz, in which audio is mixed.")
     muted: RuntimeSetting[bool] = RuntimeSetting(bool, False, doc="The microphone is silent.")
     silent = Setting(bool, False, doc="Alerts are not heard.")
     recordings_directory = Setting(Path, _recordings(), doc="The folder for recordings.")

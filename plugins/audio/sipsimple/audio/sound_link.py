@@ -14,17 +14,17 @@ from collections.abc import Callable
 import numpy as np
 
 from sipsimple.audio.clock import runs_in_real_time
+from sipsimple.audio.defaults import SYSTEM_DEFAULT
 from sipsimple.audio.echo import EchoCancellation
 from sipsimple.audio.frames import FRAMES_A_SECOND, Samples
 from sipsimple.audio.ring_buffer import RingBuffer
-from sipsimple.audio.sound_system import SYSTEM_DEFAULT, OpenDevice, SoundDeviceError, SoundSystem
+from sipsimple.audio.sound_system import OpenDevice, SoundDeviceError, SoundSystem
 from sipsimple.realm import current_realm
 
-__all__ = ["DEFAULT_TAIL_LENGTH", "SoundLink"]
+__all__ = ["SoundLink"]
 
 log = logging.getLogger("sipsimple.audio")
 
-DEFAULT_TAIL_LENGTH = 200  # milliseconds
 LINGER = 3 * FRAMES_A_SECOND  # frames that a device stays open when it is not needed any more
 SILENCE_LIMIT = 2 * FRAMES_A_SECOND  # frames without a sign of life after which a device is taken for dead
 PATIENCE = 10 * FRAMES_A_SECOND  # frames until what failed is tried again

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from sipsimple.audio.clock import runs_in_real_time
+from sipsimple.audio.defaults import SYSTEM_DEFAULT
 from sipsimple.audio.frames import Samples
 from sipsimple.realm import Singleton, current_realm
 
-__all__ = ["SYSTEM_DEFAULT", "Devices", "MiniaudioDriver", "NoDriver", "OpenDevice", "SoundDeviceError"]
+__all__ = ["Devices", "MiniaudioDriver", "NoDriver", "OpenDevice", "SoundDeviceError"]
 __all__ += ["SoundDriver", "SoundSystem"]
 
 log = logging.getLogger("sipsimple.audio")
 
-SYSTEM_DEFAULT = "system_default"
 PERIOD = 20  # milliseconds that a device asks for or gives at a time
 APPLICATION_NAME = "sipsimple"
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from sipsimple.audio import AudioBridge, LevelMeter, WavePlayer
 from sipsimple.audio.commands.options import CallOptions
+from sipsimple.audio.defaults import SYSTEM_DEFAULT
 from sipsimple.audio.levels import SILENCE
-from sipsimple.audio.sound_system import SYSTEM_DEFAULT, SoundSystem
+from sipsimple.audio.sound_system import SoundSystem
 from sipsimple.session import IllegalStateError
 from sipsimple.threading import call_in_sipsimple_thread
 
