@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
+import wave
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sipsimple.application import SIPApplication
-from sipsimple.audio import AudioMixer
+from sipsimple.audio import ArrayRecorder, AudioBridge, AudioDevice, AudioMixer, WaveRecorder
 from sipsimple.configuration.datatypes import STUNServerAddress
 from sipsimple.configuration.extension import register_plugin_settings
+from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.core import SDPAttribute, SDPMediaStream
+from sipsimple.notification import NotificationCenter
 from sipsimple.session import IllegalStateError
 from sipsimple.streams.rtp import AudioStream
 from sipsimple.streams.rtp.engine import AudioEngines, Candidate, MediaState
@@ -192,7 +199,7 @@ class TestMedia(Case):
         assert self.bob.recorder.last("AudioStreamGotDTMF", self.bob.stream).data.digit == "5"
 
     def test_recording(self, tmp_path: Any) -> None:
-        """AUD-014 to AUD-020, AUD-030, AUD-033 to AUD-036: told in order; only while started."""
+        """AUD-014, AUD-016, AUD-020, AUD-033, AUD-036: told in order; the end of the stream ends it."""
         self.offered()
         path = tmp_path / "new" / "call.wav"
         with pytest.raises(IllegalStateError):
@@ -208,6 +215,116 @@ class TestMedia(Case):
         assert names == [
             f"AudioStream{part}RecordingAudio" for part in ("WillStart", "DidStart", "WillStop", "DidStop")
         ]
+
+    def frames(self, count: int) -> None:
+        """So many frames of 20 ms pass, in which the remote party of alice says something."""
+        for _ in range(count):
+            self.alice.engine.streams[-1].received.append(np.full(320, 5000, np.int16).tobytes())
+            self.alice.network.advance(0.02)
+
+    def recorded(self, path: Any) -> Any:
+        with wave.open(str(path)) as file:
+            return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+    def test_bridge_and_mixer(self) -> None:
+        """AUD-010, AUD-011, AUD-012, AUD-013: the bridge has a device and, while it is active, the stream; others
+        of the voice mixer can have it too, those of another mixer can't."""
+        self.offered()
+        alice, stream = self.alice, self.alice.stream
+        assert stream.mixer is alice.realm.run(lambda: SIPApplication().voice_audio_mixer)
+        assert stream.device in stream.bridge and isinstance(stream.device, AudioDevice)
+        assert stream not in stream.bridge
+        self.started()
+        stream = alice.stream
+        assert set(stream.bridge) == {stream.device, stream}
+        other = alice.realm.run(AudioBridge, alice.realm.run(AudioMixer))
+        with pytest.raises(ValueError):
+            other.add(stream)
+        ear = alice.realm.run(ArrayRecorder, stream.mixer)
+        mine = alice.realm.run(AudioBridge, stream.mixer)
+        mine.add(stream)
+        mine.add(ear)
+        self.frames(20)
+        assert int(np.abs(ear.samples).max()) == 5000
+        alice.do("end")
+        assert set(stream.bridge) == {stream.device}
+
+    def test_what_is_recorded(self, tmp_path: Any) -> None:
+        """AUD-014, AUD-015, AUD-016, AUD-017: what both say, from start to stop, and nothing while on hold."""
+        self.started()
+        alice, stream = self.alice, self.alice.stream
+        path = tmp_path / "call.wav"
+        self.frames(10)
+        alice.do("start_recording", str(path))
+        assert len([port for port in stream.bridge if isinstance(port, WaveRecorder)]) == 1
+        self.frames(20)
+        alice.do("hold")
+        assert not [port for port in stream.bridge if isinstance(port, WaveRecorder)]
+        self.frames(50)
+        alice.do("unhold")
+        self.frames(10)
+        alice.do("stop_recording")
+        alice.network.advance(1)
+        samples = self.recorded(path)
+        assert len(samples) == pytest.approx(30 * 320, abs=640)
+        assert int(np.abs(samples).max()) == 5000
+        before = path.read_bytes()
+        self.frames(10)
+        assert path.read_bytes() == before
+        alice.do("end")
+        with pytest.raises(IllegalStateError):
+            alice.do("start_recording", str(path))
+
+    def test_notifications_of_recording(self, tmp_path: Any) -> None:
+        """AUD-018, AUD-020, AUD-030, AUD-033, AUD-034, AUD-035, AUD-036: each at its moment, with the full path."""
+        self.started()
+        alice, stream = self.alice, self.alice.stream
+        path = str(tmp_path / "call.wav")
+        seen: list[tuple[str, bool, bool]] = []
+
+        class Observer:
+            def handle_notification(self, notification: Any) -> None:
+                if "Recording" in notification.name:
+                    assert notification.data.filename == path
+                    recorder = any(isinstance(port, WaveRecorder) for port in stream.bridge)
+                    seen.append((notification.name[11:-14], recorder, os.path.exists(path)))
+
+        observer = Observer()
+        alice.realm.run(lambda: NotificationCenter().add_observer(observer, sender=stream))
+        alice.do("start_recording", path)
+        alice.do("start_recording", str(tmp_path / "other.wav"))  # it is recording already
+        assert stream.recording_filename == path
+        alice.do("stop_recording")
+        alice.do("stop_recording")
+        assert stream.recording_filename is None
+        assert seen == [
+            ("WillStart", False, False), ("DidStart", True, True), ("WillStop", True, True), ("DidStop", False, True)
+        ]  # fmt: skip
+
+    def test_default_file_name(self, tmp_path: Any) -> None:
+        """AUD-019: made of the account, the time and the remote party, in `audio.recordings_directory`; always new."""
+        self.started()
+        alice, stream = self.alice, self.alice.stream
+        settings = alice.realm.run(SIPSimpleSettings)
+        settings.audio.recordings_directory = str(tmp_path)
+        names = set()
+        for _ in range(2):
+            alice.do("start_recording")
+            path = Path(stream.recording_filename)
+            names.add(path)
+            assert path.parent == tmp_path / f"alice@{alice.host}"
+            assert re.fullmatch(rf"\d{{8}}-\d{{6}}-bob@{re.escape(self.bob.host)}(-\d)?\.wav", path.name)
+            alice.do("stop_recording")
+        assert len(names) == 2
+
+    def test_a_file_that_can_not_be_written(self, tmp_path: Any) -> None:
+        """AUD-015: it raises, and the stream goes on without."""
+        self.started()
+        (tmp_path / "file").write_text("")
+        with pytest.raises(OSError):
+            self.alice.do("start_recording", str(tmp_path / "file" / "call.wav"))
+        assert self.alice.stream.recording_filename is None
+        assert "AudioStreamDidStartRecordingAudio" not in self.alice.recorder.names(self.alice.stream)
 
     def test_ice_timeout_and_death(self) -> None:
         """AUD-025, AUD-029, AUD-039, AUD-040, AUD-042: what the engine tells is told; its death is a failure."""

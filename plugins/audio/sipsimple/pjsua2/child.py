@@ -130,9 +130,9 @@ class Child:
         call.answer(parameter)
 
     def wait_for_call(self, stream: Stream) -> None:
-        """Until pjsua2 has the call that was offered to it, for a second at most."""
+        """Until pjsua2 has the call that was offered to it, or has refused it; for a second at most."""
         until = time.monotonic() + 1.0
-        while stream.call is None and stream.key in self.streams and time.monotonic() < until:
+        while stream.call is None and stream.dialog.is_waiting and time.monotonic() < until:
             self.endpoint.libHandleEvents(POLL_MS)
             self.partner.pump()
 

@@ -46,6 +46,10 @@ class Message:
         return int(self.start.split(" ")[1])
 
 
+def _new_branch() -> str:
+    return f"z9hG4bK{secrets.token_hex(8)}"
+
+
 class Dialog:
     """The call that carries one stream.
 
@@ -61,15 +65,22 @@ class Dialog:
         self._call_id = secrets.token_hex(8)
         self._remote = ""  # pjsua2 as To
         self._cseq = 0
-        self._waiting: dict[int, Answered] = {}
+        self._waiting: dict[int, Answered] = {}  # by the number of the INVITE
+        self._branch = ""  # of the last INVITE
         self._invite: Message | None = None  # pjsua2's, not answered yet
         self._acked: Callable[[], None] | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether what was offered is not answered yet."""
+        return bool(self._waiting)
 
     def offer(self, description: str, answered: Answered) -> None:
         """Offer a description to pjsua2, in a call of its own the first time."""
         self._cseq += 1
         self._waiting[self._cseq] = answered
-        self._request("INVITE", self._cseq, description)
+        self._branch = _new_branch()
+        self._request("INVITE", self._cseq, self._remote, self._branch, description)
 
     def accept(self, description: str, acked: Callable[[], None]) -> None:
         """Answer what pjsua2 has offered."""
@@ -78,15 +89,15 @@ class Dialog:
         invite, self._invite, self._acked = self._invite, None, acked
         self._reply(invite, 200, description)
 
-    def _request(self, method: str, cseq: int, body: str = "") -> None:
+    def _request(self, method: str, cseq: int, to: str, branch: str, body: str = "") -> None:
         partner = self._partner
-        self._partner.send(
+        partner.send(
             f"{method} {partner.target} SIP/2.0",
             [
-                f"Via: SIP/2.0/UDP {LOOPBACK}:{partner.port};branch=z9hG4bK{secrets.token_hex(8)}",
+                f"Via: SIP/2.0/UDP {LOOPBACK}:{partner.port};branch={branch}",
                 "Max-Forwards: 70",
                 f"From: <sip:core@{LOOPBACK}>;tag={self._tag}",
-                f"To: {self._remote or f'<{partner.target}>'}",
+                f"To: {to or f'<{partner.target}>'}",
                 f"Call-ID: {self._call_id}",
                 f"CSeq: {cseq} {method}",
                 f"Contact: <sip:{self.key}@{LOOPBACK}:{partner.port}>",
@@ -146,8 +157,12 @@ class Dialog:
             return
         cseq = int(response.header("CSeq").split()[0])
         if response.status < 300:
-            self._remote = response.header("To")
-        self._request("ACK", cseq)
+            self._remote, branch = response.header("To"), _new_branch()
+        elif cseq == self._cseq:
+            branch = self._branch  # RFC 3261 17.1.1.3: pjsua2 ends its process over an ACK that belongs to nothing
+        else:
+            return
+        self._request("ACK", cseq, response.header("To"), branch)
         answered = self._waiting.pop(cseq, None)
         if answered is not None:
             answered(response.status, response.body)

@@ -313,6 +313,17 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
                 self.bridge.remove(self)
             self._change_slots(producer=None, consumer=None)
             self.mixer.remove_slot(slot)
+        self._connect_recorder()
+
+    def _connect_recorder(self) -> None:
+        """A recorder is in the bridge while the stream is: on hold the microphone is not recorded either (AUD-017)."""
+        recorder = self._recorder
+        if recorder is None:
+            return
+        if self._slot is not None:
+            self.bridge.add(recorder)
+        elif recorder in self.bridge:
+            self.bridge.remove(recorder)
 
     # IMediaStream: the end
 
@@ -363,7 +374,7 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
         self._post_data("AudioStreamWillStartRecordingAudio", filename=path)
         recorder.start()
         self._recorder = recorder
-        self.bridge.add(recorder)
+        self._connect_recorder()
         self._post_data("AudioStreamDidStartRecordingAudio", filename=path)
 
     def stop_recording(self) -> None:
