@@ -27,7 +27,7 @@ from environment import RUNNER, Environment, interpreter, run
 from third_party import check_sessions
 
 #: What `pip install sipsimple-core` must not bring.
-FOREIGN = {"lxml", "numpy", "dnspython", "pjsua2-python", "httpx", "zeroconf", "click", "rich"}
+FOREIGN = {"lxml", "numpy", "dnspython", "pjsua2-python", "httpx", "zeroconf", "click", "prompt-toolkit", "rich"}
 
 OTHER_PYTHONS = tuple(version for version in ("3.11", "3.12", "3.13") if version != f"3.{sys.version_info.minor}")
 

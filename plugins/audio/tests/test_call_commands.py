@@ -16,7 +16,9 @@ pytest.importorskip("sipsimple.cli", reason="pip install 'sipsimple-audio[cli]'"
 pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
 
 sys.path.insert(0, str(Path(__file__).parent))
-from call_party import Party, heard, make_tone, on_a_terminal, wait_until
+from call_party import Party, heard, make_tone, wait_until
+
+from sipsimple.cli.testing import CommandTerminal
 
 ALICE, BOB = 700.0, 1200.0  # Hz, what they say
 
@@ -28,7 +30,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     parties: list[Any] = []
 
     def start(*arguments: str, terminal: bool = False) -> Any:
-        make = on_a_terminal if terminal else Party
+        make = CommandTerminal if terminal else Party
         parties.append(make(tmp_path / f"configuration{len(parties)}", *arguments))
         return parties[-1]
 

@@ -80,6 +80,8 @@ def _lookup(uri: BaseSIPURI) -> list[Route] | Deferred[list[Route]]:
 
     transports = [str(transport) for transport in SIPSimpleSettings().saved_value("sip.transport_list")]
     host = (uri.parameters.get("maddr") or uri.host).strip("[]")
+    if uri.port == 0:
+        raise RouteLookupError(f"{uri} has the port 0, which nobody has")
     if is_ip_address(host):
         return [Route(host, uri.port, _transport_of(uri, transports))]  # RFC 3263 4.2
     resolver = PluginManager().hook.sipsimple_resolver()

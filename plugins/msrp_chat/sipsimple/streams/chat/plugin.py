@@ -15,3 +15,10 @@ def sipsimple_media_streams() -> Iterable[type[Any]]:
     from sipsimple.streams.chat.stream import ChatStream
 
     return (ChatStream,)
+
+
+@hookimpl
+def sipsimple_commands() -> Iterable[Any]:
+    from sipsimple.streams.chat.commands import chat
+
+    return (chat,)
