@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sipsimple.streams.filetransfer import FileSelector, FileTransferStream
+from sipsimple.streams.filetransfer import FileIcon, FileSelector, FileTransferStream
 from sipsimple.streams.filetransfer.selector import format_hash
 from sipsimple.testing.agent import UserAgent
 from sipsimple.testing.network import MemoryNetwork
@@ -175,6 +176,73 @@ def test_what_is_decided_while_it_rings(parties: Parties) -> None:
     assert (parties.folder / "bob" / "chosen" / "mine.pdf").read_bytes() == BIG
     assert not (parties.folder / "bob" / "in").exists()
     parties.end(session)
+
+
+ICON = FileIcon("image/png", b"\x89PNG\r\n\x1a\n" + os.urandom(1500))
+
+
+def named(stream: Any) -> tuple[Any, ...]:
+    return stream.file_selector.name, stream.file_disposition, stream.file_dates.modification, stream.file_icon
+
+
+def test_icon_disposition_and_date(parties: Parties) -> None:
+    """RFC 5547 6, 7: who is called finds them before accepting; the icon is a part of the INVITE beside the
+    description."""
+    alice, bob = parties.alice, parties.bob
+    bob.stop_answering()
+    selectors = [parties.file(alice, name, b"x") for name in ("photo.png", "notes.txt")]
+    os.utime(parties.folder / "alice" / "photo.png", (1e9, 1e9))
+    streams = [alice.run(FileTransferStream, alice.account, selector) for selector in selectors]
+    streams[0].file_icon, streams[0].file_disposition = ICON, "render"
+    session = alice.call(bob, streams)
+    parties.wait(lambda: bob.incoming)
+    photo, notes = bob.incoming[-1].proposed_streams
+    assert named(photo) == ("photo.png", "render", datetime.fromtimestamp(1e9, UTC), ICON)
+    assert named(notes)[:2] == ("notes.txt", "attachment") and notes.file_icon is None
+    invite = next(p.data for p in parties.network.packets if p.data.startswith(b"INVITE"))
+    assert b'multipart/related;boundary="' in invite and b'type="application/sdp"' in invite
+    assert b"\r\n\r\n" + ICON.content + b"\r\n--" in invite
+    bob.run(bob.incoming[-1].accept, [photo, notes])
+    for stream in streams:
+        parties.wait_for(alice, "FileTransferStreamDidFinish", stream)
+    parties.end(session)
+
+
+def test_icon_of_a_file_that_was_asked_for(parties: Parties) -> None:
+    """RFC 5547 7: in the answer, as it is who has the file that has its icon."""
+    alice, bob = parties.alice, parties.bob
+    selector = parties.file(bob, "photo.png")
+
+    def accept(stream: Any) -> None:
+        stream.file_selector, stream.file_icon = selector, ICON
+
+    parties.accept = accept
+    session = parties.call(FileSelector("photo.png"))
+    assert session.streams[0].file_icon == ICON
+    parties.wait_for(alice, "FileTransferStreamDidFinish", session.streams[0])
+    parties.end(session)
+
+
+def test_icon_in_a_proposal(parties: Parties) -> None:
+    """SES-042: in a re-INVITE too."""
+    alice = parties.alice
+    session = parties.call(parties.file(alice, "first.bin", b"x"))
+    stream = alice.run(FileTransferStream, alice.account, parties.file(alice, "photo.png"))
+    stream.file_icon = ICON
+    alice.run(session.add_stream, stream)
+    parties.wait(lambda: parties.bob.incoming[-1].state == "received_proposal")
+    (proposed,) = parties.bob.incoming[-1].proposed_streams
+    assert proposed.file_icon == ICON
+    parties.end(session)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [("text/html", b"x"), ("image/png", b""), ("image/png", bytes(40_000)), ("image/", b"x")],
+)
+def test_what_is_no_icon(content_type: str, content: bytes) -> None:
+    with pytest.raises(ValueError, match="an icon"):
+        FileIcon(content_type, content)
 
 
 def test_refused(parties: Parties) -> None:

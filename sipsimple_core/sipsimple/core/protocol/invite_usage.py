@@ -23,7 +23,7 @@ from sipsimple.core.protocol.invite_machine import InviteMachine
 from sipsimple.core.protocol.invite_reasons import reasons_of, with_reason
 from sipsimple.core.protocol.invite_states import InviteEvent, InviteState
 from sipsimple.core.protocol.mandatory import mandatory
-from sipsimple.core.protocol.offer_answer_messages import read_offer
+from sipsimple.core.protocol.offer_answer_messages import description_body, read_offer
 from sipsimple.core.protocol.outgoing_request import OutgoingRequest
 from sipsimple.core.protocol.received_proposal import ReceivedProposals
 from sipsimple.core.protocol.replaces import REPLACED
@@ -136,7 +136,7 @@ class InviteUsage(InviteMachine):
         self.require(InviteEvent.SEND_INVITE)
         self.use_credentials(credentials)
         self.leg.awaits_offer = sdp is None
-        body = b"" if sdp is None else self.negotiation.send_offer(sdp).encode()
+        content_type, body = (None, b"") if sdp is None else description_body(self.negotiation.send_offer(sdp))
         fields: list[tuple[str, str | BaseHeader]] = [("Max-Forwards", "70")]
         fields += [("Route", route) for route in routes]
         fields += [
@@ -149,8 +149,8 @@ class InviteUsage(InviteMachine):
         fields += self.core.capability_headers()
         fields += self.timer.request_headers()
         fields += headers
-        if body:
-            fields.append(("Content-Type", "application/sdp"))
+        if content_type is not None:
+            fields.append(("Content-Type", content_type))
         request = SIPRequest("INVITE", request_uri, fields, body)
         self.direction, self.hop, self.initial = "outgoing", hop, request
         self.change(InviteEvent.SEND_INVITE, "local", "INVITE", message=request)
@@ -498,8 +498,8 @@ class InviteUsage(InviteMachine):
         fields += headers
         body = b""
         if sdp is not None:
-            fields.append(("Content-Type", "application/sdp"))
-            body = sdp.encode()
+            content_type, body = description_body(sdp)
+            fields.append(("Content-Type", content_type))
         return make_response(request, code, reason, None if code == 100 else self._local_tag, fields, body)
 
     def refusal(self, request: SIPRequest, refusal: Refusal) -> SIPResponse:

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from urllib.parse import unquote
 
 from sipsimple.core.protocol.offer_answer import OfferAnswer, OfferAnswerError
-from sipsimple.core.wire.headers import FrozenWarningHeader
+from sipsimple.core.wire.errors import SIPParseError
+from sipsimple.core.wire.headers import BaseContentTypeHeader, FrozenWarningHeader
 from sipsimple.core.wire.message import SIPMessage, SIPRequest, SIPResponse
-from sipsimple.core.wire.multipart import body_parts
-from sipsimple.core.wire.sdp import FrozenSDPSession
+from sipsimple.core.wire.multipart import BodyPart, body_parts, encode_multipart
+from sipsimple.core.wire.sdp import BaseSDPSession, FrozenSDPSession, RelatedPart
 from sipsimple.core.wire.validation import Refusal, refuse_content
 
-__all__ = ["ACCEPTED", "read_answer", "read_offer", "session_description"]
+__all__ = ["ACCEPTED", "description_body", "read_answer", "read_offer", "session_description"]
 
 log = logging.getLogger("sipsimple.core.offer_answer")
 
 SDP = "application/sdp"
 #: The media types in which a session description may come.
 ACCEPTED = (SDP, "multipart/mixed", "multipart/alternative", "multipart/related")
+
+
+def description_body(sdp: BaseSDPSession) -> tuple[str | BaseContentTypeHeader, bytes]:
+    """Content-Type and body of a message with this description, and with the parts that its media lines name."""
+    related = [part for media in sdp.media for part in media.related]
+    if not related:
+        return SDP, sdp.encode()
+    parts = [BodyPart.of(SDP, sdp.encode())]
+    for part in related:
+        headers = [
+            ("Content-Transfer-Encoding", "binary"),
+            ("Content-ID", f"<{part.content_id}>"),
+            ("Content-Disposition", "icon" if part.content_type.startswith("image/") else "attachment"),
+        ]
+        parts.append(BodyPart.of(part.content_type, part.content, headers))
+    return encode_multipart(parts, "related")
 
 
 def session_description(message: SIPMessage) -> FrozenSDPSession | None:
@@ -30,10 +49,28 @@ def session_description(message: SIPMessage) -> FrozenSDPSession | None:
         return None
     if message.content_type == SDP and "content-disposition" not in message.headers:
         return FrozenSDPSession.parse(message.body)
-    for part in body_parts(message):
+    parts = body_parts(message)
+    for part in parts:
         if part.content_type == SDP and part.disposition == "session":
-            return FrozenSDPSession.parse(part.decoded())
+            return _with_related(FrozenSDPSession.parse(part.decoded()), parts)
     return None
+
+
+def _with_related(sdp: FrozenSDPSession, parts: list[BodyPart]) -> FrozenSDPSession:
+    """Each media line gets the parts that its attributes name (RFC 2392: by the URL of their Content-ID)."""
+    known = {}
+    for part in parts:
+        if part.content_id is not None:
+            with suppress(SIPParseError):  # of an unknown encoding: as if it were not there
+                known[part.content_id] = RelatedPart(part.content_id, part.content_type, part.decoded())
+    if not known:
+        return sdp
+    lines = []
+    for media in sdp.media:
+        values = [attribute.value or "" for attribute in media.attributes]
+        named = dict.fromkeys(unquote(value.strip()[len("cid:") :]) for value in values if value.startswith("cid:"))
+        lines.append(media.replace(related=[known[name] for name in named if name in known]))
+    return sdp.replace(media=lines)
 
 
 def read_offer(negotiation: OfferAnswer, request: SIPRequest) -> Refusal | None:

@@ -14,7 +14,7 @@ from sipsimple.core.protocol.glare import glare_delay
 from sipsimple.core.protocol.invite_events import InvalidStateError
 from sipsimple.core.protocol.invite_states import InviteState, InviteSubState, ProposalEvent
 from sipsimple.core.protocol.offer_answer import NegotiationState
-from sipsimple.core.protocol.offer_answer_messages import read_answer
+from sipsimple.core.protocol.offer_answer_messages import description_body, read_answer
 from sipsimple.core.protocol.outgoing_invite import OutgoingInvite
 from sipsimple.core.protocol.outgoing_request import OutgoingRequest
 from sipsimple.core.protocol.prack import take_provisional
@@ -62,12 +62,9 @@ class SentProposals:
         call, leg = self._call, self._call.leg
         self._require("a re-INVITE", (InviteState.CONNECTED,))
         assert leg.dialog is not None
-        body = b""
         if sdp is None:
             leg.awaits_offer = True
-        else:
-            body = leg.negotiation.send_offer(sdp).encode()
-        request = self._request("INVITE", leg, body, headers)
+        request = self._request("INVITE", leg, sdp, headers)
         self._open(leg, request, sdp is not None, refresh)
         if call.state is InviteState.CONNECTED:
             self._invite = OutgoingInvite(
@@ -83,8 +80,7 @@ class SentProposals:
         self._require("an UPDATE", (InviteState.INCOMING, InviteState.EARLY, InviteState.CONNECTED))
         if leg.dialog is None or (sdp is not None and leg.negotiation.state is not NegotiationState.STABLE):
             raise InvalidStateError("an UPDATE takes a dialog, and a first offer that was answered (RFC 3311 5.1)")
-        body = b"" if sdp is None else leg.negotiation.send_offer(sdp).encode()
-        request = self._request("UPDATE", leg, body, headers)
+        request = self._request("UPDATE", leg, sdp, headers)
         self._interval_rounds = 0
         self._open(leg, request, sdp is not None, refresh)
         if not call.is_over:
@@ -95,13 +91,15 @@ class SentProposals:
         if call.state not in states or call.sub_state not in (None, InviteSubState.NORMAL):
             raise InvalidStateError(f"{what} can't be sent in state {call.state}, {call.sub_state}")
 
-    def _request(self, method: str, leg: Leg, body: bytes, headers: HeaderList) -> SIPRequest:
+    def _request(self, method: str, leg: Leg, sdp: BaseSDPSession | None, headers: HeaderList) -> SIPRequest:
         call = self._call
         assert leg.dialog is not None
         fields: list[tuple[str, str | BaseHeader]] = [*call.core.capability_headers(), *call.timer.request_headers()]
         fields += headers
-        if body:
-            fields.append(("Content-Type", "application/sdp"))
+        body = b""
+        if sdp is not None:
+            content_type, body = description_body(leg.negotiation.send_offer(sdp))
+            fields.append(("Content-Type", content_type))
         return leg.dialog.create_request(method, fields, body)
 
     def _open(self, leg: Leg, request: SIPRequest, offers: bool, refresh: bool) -> None:

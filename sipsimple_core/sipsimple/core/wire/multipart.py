@@ -99,7 +99,10 @@ def parse_multipart(body: bytes, boundary: str) -> list[BodyPart]:
 def encode_multipart(
     parts: Sequence[BodyPart], subtype: str = "mixed", boundary: str | None = None
 ) -> tuple[BaseContentTypeHeader, bytes]:
-    """Content-Type and body of a message with these parts. Raises ValueError if the boundary is in one of them."""
+    """Content-Type and body of a message with these parts; of 'related' ones the first is the root (RFC 2387).
+
+    Raises ValueError if the boundary is in one of them.
+    """
     if not parts:
         raise ValueError("a multipart body needs a part")
     boundary = secrets.token_hex(16) if boundary is None else boundary
@@ -114,7 +117,10 @@ def encode_multipart(
         head = "".join([f"{line}\r\n" for line in lines]).encode("utf-8", "surrogateescape")
         chunks += [delimiter, b"\r\n", head, b"\r\n", part.body, b"\r\n"]
     chunks += [delimiter, b"--\r\n"]
-    return FrozenContentTypeHeader(f"multipart/{subtype}", {"boundary": f'"{boundary}"'}), b"".join(chunks)
+    parameters = {"boundary": f'"{boundary}"'}
+    if subtype == "related":
+        parameters["type"] = f'"{parts[0].content_type}"'
+    return FrozenContentTypeHeader(f"multipart/{subtype}", parameters), b"".join(chunks)
 
 
 def body_parts(message: SIPMessage) -> list[BodyPart]:

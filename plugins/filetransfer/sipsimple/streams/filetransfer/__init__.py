@@ -7,15 +7,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sipsimple.streams.filetransfer.description import FileDates, FileRange
+    from sipsimple.streams.filetransfer.description import FileDates, FileIcon, FileRange
     from sipsimple.streams.filetransfer.partfile import TransferError, WrongContentError
     from sipsimple.streams.filetransfer.selector import FileSelector
     from sipsimple.streams.filetransfer.stream import FileTransferStream
 
-__all__ = ["FileDates", "FileRange", "FileSelector", "FileTransferStream", "TransferError", "WrongContentError"]
+__all__ = [
+    "FileDates",
+    "FileIcon",
+    "FileRange",
+    "FileSelector",
+    "FileTransferStream",
+    "TransferError",
+    "WrongContentError",
+]
 
 _MODULES = {
     "FileDates": "description",
+    "FileIcon": "description",
     "FileRange": "description",
     "FileSelector": "selector",
     "FileTransferStream": "stream",

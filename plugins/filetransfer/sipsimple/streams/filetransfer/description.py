@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Self
+from urllib.parse import unquote
 
-from sipsimple.core import SDPAttribute
+from sipsimple.core import RelatedPart, SDPAttribute
 from sipsimple.streams.filetransfer.selector import MAX_SIZE, FileSelector
 
-__all__ = ["FileDates", "FileDescription", "FileRange", "new_transfer_id"]
+__all__ = ["FileDates", "FileDescription", "FileIcon", "FileRange", "new_transfer_id"]
+
+MAX_ICON = 32 * 1024
+"""Octets of an icon: it travels in the INVITE."""
 
 _RANGE = re.compile(r"\s*([0-9]{1,19})\s*-\s*([0-9]{1,19}|\*)\s*")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,128}")
 _DATE = re.compile(r'(creation|modification|read):"([^"]{1,64})"')
 _ICON = re.compile(r"cid:[!-~]{1,256}")
+_IMAGE = re.compile(r"image/[A-Za-z0-9!#$&^_.+-]{1,64}")
 
 
 def new_transfer_id() -> str:
@@ -81,6 +86,41 @@ class FileDates:
 
 
 @dataclass(frozen=True, slots=True)
+class FileIcon:
+    """A small picture of a file, to be shown before it is accepted (RFC 5547 7).
+
+    :param content_type: `image/png`, `image/jpeg`, ...
+    :param content: its octets, 32 KiB at the most
+    :raises ValueError: it is no image, or too large
+    """
+
+    content_type: str
+    content: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _IMAGE.fullmatch(self.content_type):
+            raise ValueError(f"an icon is an image, not {self.content_type[:80]!r}")
+        if not 0 < len(self.content) <= MAX_ICON:
+            raise ValueError(f"an icon has 1 to {MAX_ICON} octets, not {len(self.content)}")
+
+    def part(self, content_id: str) -> RelatedPart:
+        """As it goes with a description, which names it by `file-icon:cid:`."""
+        return RelatedPart(content_id, self.content_type, self.content)
+
+    @classmethod
+    def named_in(cls, media: Any) -> Self | None:
+        """The one that a media line names and that came with it; None if there is none, or no usable one."""
+        url = FileDescription.read_icon(media)
+        for part in media.related:
+            if url is not None and part.content_id == unquote(url[len("cid:") :]):
+                try:
+                    return cls(part.content_type, part.content)
+                except ValueError:
+                    return None
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class FileDescription:
     """The attributes of one media line that concern the file.
 
@@ -116,8 +156,13 @@ class FileDescription:
             file_range,
             _matching(_TOKEN, attributes.getfirst("file-disposition")),
             FileDates.parse(attributes.getfirst("file-date") or ""),
-            _matching(_ICON, attributes.getfirst("file-icon")),
+            cls.read_icon(media),
         )
+
+    @staticmethod
+    def read_icon(media: Any) -> str | None:
+        """The `cid:` URL of an icon."""
+        return _matching(_ICON, media.attributes.getfirst("file-icon"))
 
     def attributes(self) -> list[SDPAttribute]:
         """The attributes for a media line of ours."""

@@ -25,7 +25,13 @@ from msrplib.protocol import MSRPData
 from msrplib.session import MSRPSession
 from sipsimple.realm import current_realm
 from sipsimple.streams.filetransfer import notifications as _notifications  # noqa: F401
-from sipsimple.streams.filetransfer.description import FileDates, FileDescription, FileRange, new_transfer_id
+from sipsimple.streams.filetransfer.description import (
+    FileDates,
+    FileDescription,
+    FileIcon,
+    FileRange,
+    new_transfer_id,
+)
 from sipsimple.streams.filetransfer.receiver import FileReceiver
 from sipsimple.streams.filetransfer.role import Role
 from sipsimple.streams.filetransfer.selector import FileSelector
@@ -66,6 +72,7 @@ class FileTransferStream(MSRPStreamBase):
     :ivar resume: whether what is there of an interrupted transfer is used (True)
     :ivar hash_first: whether a file is hashed before it is offered, so that the receiver can verify it (True)
     :ivar file_disposition: 'attachment', or 'render' (RFC 5547 6)
+    :ivar file_icon: a small picture of the file (a FileIcon), which the remote party gets with the proposal; None: none
 
     What tells how it is:
 
@@ -101,6 +108,7 @@ class FileTransferStream(MSRPStreamBase):
         self.resume = True
         self.hash_first = True
         self.file_disposition: str | None = "attachment"
+        self.file_icon: FileIcon | None = None
         self.file_dates = FileDates()
         self.transfer_id: str | None = new_transfer_id()
         self.file_path: Path | None = None
@@ -131,6 +139,7 @@ class FileTransferStream(MSRPStreamBase):
         stream.transfer_id = described.transfer_id
         stream.file_dates = described.dates
         stream.file_disposition = described.disposition
+        stream.file_icon = FileIcon.named_in(remote_sdp.media[stream_index])
         return stream
 
     @property
@@ -185,17 +194,31 @@ class FileTransferStream(MSRPStreamBase):
     def _local_attributes(self, for_offer: bool) -> list[Any]:
         assert self.file_selector is not None
         dates = self.file_dates if self.sends else FileDates()
+        icon = f"cid:{self._icon_id}" if self.sends and self.file_icon is not None else None
         return FileDescription(
-            self.file_selector, self.transfer_id, self.file_range, self.file_disposition, dates
+            self.file_selector, self.transfer_id, self.file_range, self.file_disposition, dates, icon
         ).attributes()
+
+    def get_local_media(self, for_offer: bool, remote_sdp: Any = None, stream_index: int = 0) -> Any:
+        media = super().get_local_media(for_offer, remote_sdp, stream_index)
+        if self.sends and self.file_icon is not None:
+            media.related = [self.file_icon.part(self._icon_id)]
+        return media
+
+    @property
+    def _icon_id(self) -> str:
+        return f"icon.{self.transfer_id or 'of-the-file'}@{self.account.uri.host}"
 
     def _limits(self) -> Any:
         return _LIMITS
 
     def start(self, local_sdp: Any, remote_sdp: Any, stream_index: int) -> None:
-        described = FileDescription.read(remote_sdp.media[stream_index])
+        media = remote_sdp.media[stream_index]
+        described = FileDescription.read(media)
         if described is not None and self._is_offerer and self.file_selector is not None:
             self._role.answered(described)
+            if not self.sends:
+                self.file_icon = FileIcon.named_in(media)
         super().start(local_sdp, remote_sdp, stream_index)
 
     def validate_update(self, remote_sdp: Any, stream_index: int) -> bool:

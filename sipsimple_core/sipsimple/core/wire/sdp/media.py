@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from sipsimple.core.wire.errors import SIPParseError
@@ -24,7 +25,7 @@ from sipsimple.core.wire.sdp.lines import (
 )
 from sipsimple.core.wire.value import Frozen, Mutable, Value
 
-__all__ = ["DIRECTIONS", "BaseSDPMediaStream", "FrozenSDPMediaStream", "SDPMediaStream"]
+__all__ = ["DIRECTIONS", "BaseSDPMediaStream", "FrozenSDPMediaStream", "RelatedPart", "SDPMediaStream"]
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")  # RFC 8866 6.7
 
@@ -32,6 +33,18 @@ MAX_FORMATS = 100  # in one m= line
 MAX_PORT = 65535
 
 _media = re.compile(r"(\S+)[ \t]+([0-9]{1,5})(?:/([0-9]{1,5}))?[ \t]+(\S+)(?:[ \t]+(.*))?").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedPart:
+    """What a `cid:` URL in an attribute names: another part of the body that the description comes in (RFC 2387).
+
+    :ivar content_id: as in the URL, without `cid:` (RFC 2392)
+    """
+
+    content_id: str
+    content_type: str
+    content: bytes
 
 
 class BaseSDPMediaStream(Value):
@@ -47,6 +60,7 @@ class BaseSDPMediaStream(Value):
     attributes -- a=
     bandwidth_info -- b=
     other_lines -- pairs of a letter and its line: k=, and what no one knows
+    related -- the parts beside the description that its attributes name; they are in no line
     """
 
     __slots__ = (
@@ -59,6 +73,7 @@ class BaseSDPMediaStream(Value):
         "other_lines",
         "port",
         "port_count",
+        "related",
         "transport",
     )
     _fields: ClassVar[tuple[str, ...]] = (
@@ -72,6 +87,7 @@ class BaseSDPMediaStream(Value):
         "attributes",
         "bandwidth_info",
         "other_lines",
+        "related",
     )
 
     media: str
@@ -97,6 +113,7 @@ class BaseSDPMediaStream(Value):
         attributes: Iterable[BaseSDPAttribute] = (),
         bandwidth_info: Iterable[BaseSDPBandwidthInfo] = (),
         other_lines: Iterable[SDPLine] = (),
+        related: Iterable[RelatedPart] = (),
     ) -> None:
         if not 0 <= port <= MAX_PORT:
             raise ValueError(f"a port of {port}")
@@ -110,6 +127,7 @@ class BaseSDPMediaStream(Value):
         self.attributes = self._own(SDPAttributeList(attributes))  # type: ignore[arg-type]
         self.bandwidth_info = self._own(list(bandwidth_info))
         self.other_lines = self._own([check_line(line) for line in other_lines])
+        self.related = self._own(list(related))
 
     @classmethod
     def parse(cls, lines: Iterable[SDPLine]) -> Self:
@@ -182,6 +200,7 @@ class SDPMediaStream(Mutable, BaseSDPMediaStream):
     attributes: SDPAttributeList
     bandwidth_info: list[SDPBandwidthInfo]
     other_lines: list[SDPLine]
+    related: list[RelatedPart]
 
 
 class FrozenSDPMediaStream(Frozen, BaseSDPMediaStream, of=SDPMediaStream):
@@ -193,6 +212,7 @@ class FrozenSDPMediaStream(Frozen, BaseSDPMediaStream, of=SDPMediaStream):
     attributes: FrozenSDPAttributeList
     bandwidth_info: tuple[FrozenSDPBandwidthInfo, ...]
     other_lines: tuple[SDPLine, ...]
+    related: tuple[RelatedPart, ...]
 
 
 def check_line(line: SDPLine) -> SDPLine:
