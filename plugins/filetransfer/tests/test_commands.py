@@ -265,6 +265,39 @@ def test_a_disk_that_is_full(place: Place) -> None:
     assert all(name == "small.bin" or name.endswith(".part") for name in place.received)
 
 
+def test_who_sits_there_is_asked(place: Place) -> None:
+    """On a terminal: whose file it is, its name without what terminals obey, its size; y takes it, n does not."""
+    place.file("\x1b[2Jreport.pdf", b"hello")
+    ours, theirs = pty.openpty()
+    with contextlib.closing(os.fdopen(ours, "r+b", buffering=0)) as terminal:
+        receiver = place.run("bob", "receive", "--local", "--into", "in", stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown = ""
+
+        def read(pattern: str) -> str:
+            nonlocal shown
+            while not (found := re.search(pattern, shown, re.DOTALL)):
+                shown += terminal.read(65536).decode(errors="replace")
+            shown = shown[found.end() :]
+            return found[0]
+
+        (uri,) = re.findall(r"sip:\S+:\d+", read(r"sip:\S+:\d+\."))
+        for answer, code, state in ((b"n\n", 1, "failed"), (b"y\n", 0, "sent")):
+            sender = place.send("\x1b[2Jreport.pdf", uri)
+            question = read(r"[^\n]* sends [^\n]*Receive it\?")
+            assert "[2Jreport.pdf, 5 bytes." in question and "\x1b[2J" not in question
+            terminal.write(answer)
+            sender.end(code)
+            assert sender.events[-1]["state"] == state
+        read(r"\[2Jreport\.pdf: received, 5 bytes")
+        receiver.signal(signal.SIGINT)
+        with contextlib.suppress(OSError):
+            while terminal.read(65536):
+                pass
+    assert receiver.process.wait(TIMEOUT) == 0, "what was refused was not begun"
+    assert place.received == {"[2Jreport.pdf": b"hello"}
+
+
 def test_who_is_not_welcome(place: Place) -> None:
     """--from: others are refused, unasked; the sender's exit code is 1 and the reason that of the refusal."""
     place.file("report.pdf", b"x")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,8 @@ __all__ = ["receive"]
 EVENTS = ("SIPSession", "MediaStream", "FileTransferStreamDidFinish")
 TICK = 0.1
 """How often the progress is shown anew, in seconds."""
+LINGER = 30.0
+"""How long a session of which all files are there may last, in seconds."""
 
 
 @click.command()
@@ -35,7 +39,13 @@ TICK = 0.1
 )
 @account_option
 @click.option("--yes", "-y", is_flag=True, help="Receive whatever comes; do not ask.")
-@click.option("--from", "senders", multiple=True, metavar="ADDRESS", help="Receive from this address only, unasked.")
+@click.option(
+    "--from",
+    "senders",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Receive, unasked, from who says to be that; refuse others.",
+)
 @click.option("--once", is_flag=True, help="End after the first session in which files were received.")
 @json_option
 @pass_command_line
@@ -61,6 +71,7 @@ def receive(
     """
     if not (yes or senders or sys.stdin.isatty()):
         raise CommandError("there is nobody to ask", ExitCode.USAGE, "Say --yes, or --from ADDRESS.")
+    collector = None
     with (
         suppress(KeyboardInterrupt),
         calling(command_line, account, EVENTS, register=True) as party,
@@ -71,7 +82,7 @@ def receive(
         display.say(f"{party.account.id} receives files, also at {party.address}. Ctrl-C ends it.")
         display.tell("ready", account=str(party.account.id), address=party.address)
         collector.run(once)
-    if collector.unfinished:
+    if collector is None or collector.unfinished:
         raise KeyboardInterrupt
     if collector.failures:
         raise SystemExit(int(ExitCode.FAILED))
@@ -92,7 +103,7 @@ class Collector:
         self._welcome = welcome
         self._rows: dict[Any, Row] = {}  # by stream, those under way
         self._sessions: dict[Any, list[Any]] = {}  # the streams of each session that are received
-        self._reasons: dict[Any, str] = {}
+        self._done: dict[Any, float] = {}  # sessions of which all is there, and when they are ended at the latest
 
     @property
     def unfinished(self) -> bool:
@@ -110,6 +121,20 @@ class Collector:
             for stream, row in self._rows.items():
                 if stream.transferred_bytes:
                     row.progress(stream.transferred_bytes, stream.file_size)
+            self._end_what_is_done()
+
+    def _end_what_is_done(self) -> None:
+        """It is the sender who ends a session, as more may come; but he is not waited for for ever."""
+        from sipsimple.session import IllegalStateError
+
+        now = time.monotonic()
+        for session, streams in self._sessions.items():
+            if any(stream in self._rows for stream in streams):
+                self._done.pop(session, None)
+            elif now > self._done.setdefault(session, now + LINGER):
+                with suppress(IllegalStateError):
+                    session.end()
+                self._done[session] = math.inf
 
     def _take(self, notification: Any) -> bool:
         """One notification; returns whether it ends a session in which files were received."""
@@ -174,6 +199,7 @@ class Collector:
 
     def _ended(self, session: Any) -> bool:
         streams = self._sessions.pop(session, None)
+        self._done.pop(session, None)
         for stream in streams or ():
             self._failed(stream, "the session ended")
         return streams is not None

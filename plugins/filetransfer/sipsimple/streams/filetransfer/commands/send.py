@@ -119,6 +119,8 @@ class Delivery:
                     deadline = None
             if stream.transferred_bytes:
                 self._row.progress(stream.transferred_bytes, stream.file_size)
+            if self._party.running.ended.is_set():
+                self._row.fail(self._party.running.error or "the application has ended")
             if deadline is not None and time.monotonic() > deadline:
                 self._row.fail(f"no answer within {timeout:g} seconds")
         self._say_goodbye()
