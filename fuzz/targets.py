@@ -186,6 +186,34 @@ def composing(data: bytes) -> None:
         return
 
 
+def file(data: bytes) -> None:
+    """What a media line says of a file: read or passed over, printed and read the same; the name stays in a folder."""
+    from sipsimple.core import FrozenSDPMediaStream, SDPAttribute
+    from sipsimple.core.wire import SIPParseError
+    from sipsimple.streams.filetransfer.description import FileDescription, FileIcon
+    from sipsimple.streams.filetransfer.names import MAX_NAME_OCTETS, safe_name
+
+    lines = [line.partition(":") for line in data.decode("utf-8", "surrogateescape").split("\n")]
+    try:
+        attributes = [SDPAttribute(name, value if colon else None) for name, colon, value in lines[:16]]
+        media = FrozenSDPMediaStream("message", 2855, "TCP/MSRP", formats=["*"], attributes=attributes)
+    except (SIPParseError, ValueError):
+        return
+    FileIcon.named_in(media)
+    described = FileDescription.read(media)
+    if described is None:
+        return
+    name = safe_name(described.selector.name)
+    assert (
+        name and not {"/", "\\", "\0"} & set(name) and name not in (".", "..") and len(name.encode()) <= MAX_NAME_OCTETS
+    )
+    printed = FrozenSDPMediaStream("message", 1, "TCP/MSRP", formats=["*"], attributes=described.attributes())
+    again = FileDescription.read(printed)
+    assert (
+        again is not None and again.selector.encode() == described.selector.encode() and again.range == described.range
+    )
+
+
 #: name: the target and the folders (below the repository) of its seeds.
 TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
     "message": (message, ("sipsimple_core/tests/data/rfc4475", "fuzz/corpus/sip")),
@@ -196,6 +224,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
     "digest": (digest, ("fuzz/corpus/digest",)),
     "engine": (engine, ("sipsimple_core/tests/data/rfc4475", "fuzz/corpus/sip")),
     "call": (call, ("fuzz/corpus/call",)),
+    "file": (file, ("fuzz/corpus/file",)),
     "msrp": (msrp, ("fuzz/corpus/msrp",)),
     "cpim": (cpim, ("fuzz/corpus/cpim",)),
     "composing": (composing, ("fuzz/corpus/composing",)),

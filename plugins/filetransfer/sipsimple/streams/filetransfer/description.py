@@ -174,7 +174,8 @@ class FileDescription:
             ("file-icon", self.icon),
             ("file-range", None if self.range is None else str(self.range)),
         ]
-        return [SDPAttribute(name, value) for name, value in pairs if value]
+        # RFC 5547 6: a selector of nothing is one too
+        return [SDPAttribute(name, value) for name, value in pairs if value or name == "file-selector"]
 
 
 def _matching(pattern: re.Pattern[str], text: str | None) -> str | None:
