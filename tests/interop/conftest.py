@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from .baresip_phone import BaresipPhone
 from .kamailio_server import Kamailio
 
 TIMEOUT = 20
@@ -210,3 +211,32 @@ def stack() -> Iterator[Stack]:
     stack.start()
     yield stack
     stack.stop()
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> Iterator[Callable[..., BaresipPhone]]:
+    phones: list[BaresipPhone] = []
+
+    def start(parameters: str = "", rate: int = 8000) -> BaresipPhone:
+        ports = (_two_ports(), _two_ports(), 20000 + 2 * (free_port() % 10000))
+        folder = tmp_path / f"phone{len(phones)}"
+        phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate))
+        return phones[-1]
+
+    yield start
+    for phone in phones:
+        phone.stop()
+
+
+def _two_ports() -> int:
+    """A port that is free, as is the next one (which baresip takes for TLS), for UDP and TCP."""
+    while True:
+        port = 10000 + free_port() % 10000
+        try:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                for number in (port, port + 1):
+                    with socket.socket(socket.AF_INET, kind) as probe:
+                        probe.bind(("127.0.0.1", number))
+            return port
+        except OSError:
+            continue

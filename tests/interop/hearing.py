@@ -14,11 +14,12 @@ import numpy as np
 from sipsimple.audio.testing import tone_heard
 from sipsimple.audio.tones import tone
 
-__all__ = ["NOTHING", "Ear", "until", "write_beeps"]
+__all__ = ["LOUDNESS", "NOTHING", "Ear", "until", "write_beeps"]
 
 TIMEOUT = 30.0
 CLEAR = 0.6  # of the energy of the best moment; codecs leave at least 0.95
 NOTHING = 0.05
+LOUDNESS = 0.3 * 32768  # the peak of what `write_beeps` says
 
 
 def until(condition: Callable[[], object], failure: str, timeout: float = TIMEOUT) -> None:
@@ -61,6 +62,12 @@ class Ear:
             samples, rate = _read(path)
             strengths.append(tone_heard(samples[self._forgotten.get(path, 0) :], frequency, rate))
         return max(strengths)
+
+    @property
+    def peak(self) -> int:
+        """The loudest sample that was heard since `forget`; but for clicks."""
+        heard = [np.abs(_read(path)[0][self._forgotten.get(path, 0) :].astype(np.int32)) for path in self._recordings()]
+        return round(np.percentile(np.concatenate(heard), 99))
 
     def wait_for(self, frequency: float) -> None:
         """Until the tone has been heard clearly."""
