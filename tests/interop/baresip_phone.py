@@ -14,7 +14,7 @@ from .hearing import Ear, until, write_beeps
 TIMEOUT = 30.0
 MODULES = Path("/usr/lib/baresip/modules")
 LOOP = "aubridge,loop"
-TONE = 500.0  # Hz, what the phone says
+TONE = 500.0  # Hz, what a phone says
 
 CONFIG = """\
 poll_method epoll
@@ -59,17 +59,19 @@ snd_path {folder}/rec
 
 
 class BaresipPhone:
-    """It answers calls to `sip_port` by itself, and says a tone of 500 Hz in them; `ear` is what it hears.
+    """It answers calls to `sip_port` by itself, and says a tone in them; `ear` is what it hears.
 
     A re-INVITE takes the recorder out of the call (in baresip 1.0): then `echo` shows what it hears.
     """
 
-    def __init__(self, program: str, folder: Path, ports: tuple[int, int, int], parameters: str, rate: int) -> None:
+    def __init__(
+        self, program: str, folder: Path, ports: tuple[int, int, int], parameters: str, rate: int, tone: float
+    ) -> None:
         self.folder = folder
         self.sip_port, control_port, rtp_port = ports
         (folder / "rec").mkdir(parents=True)
         self._tone = folder / "tone.wav"
-        write_beeps(self._tone, TONE, 0.4, 0.3, rate)
+        write_beeps(self._tone, tone, 0.4, 0.3, rate)
         self.ear = Ear(lambda: (folder / "rec").glob("*-dec.wav"))
         (folder / "config").write_text(
             CONFIG.format(

@@ -39,10 +39,10 @@ class Talk:
         call_in_sipsimple_thread(stream.start_recording, str(folder / "call.wav"))
         self.recording = Ear(lambda: folder.glob("call.wav"))
 
-    def wait_until_heard(self, phone: BaresipPhone) -> None:
+    def wait_until_heard(self, phone: BaresipPhone, tone: float = TONE) -> None:
         """Until each party has heard the other."""
         self.wait_for_rtp()
-        self.ear.wait_for(TONE)
+        self.ear.wait_for(tone)
         phone.ear.wait_for(OURS)
 
     def wait_until_heard_again(self, phone: BaresipPhone) -> None:
@@ -62,6 +62,9 @@ class Talk:
 
     def end(self) -> None:
         self.session.end()
+        self.wait_for_end()
+
+    def wait_for_end(self) -> None:
         self.application.recorder.wait_for("SIPSessionDidEnd", self.session, TIMEOUT)
         self.incoming.stop()
 

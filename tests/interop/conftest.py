@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .baresip_phone import BaresipPhone
+from .baresip_phone import TONE, BaresipPhone
 from .kamailio_server import Kamailio
 
 TIMEOUT = 20
@@ -217,10 +217,10 @@ def stack() -> Iterator[Stack]:
 def phone(tmp_path: Path) -> Iterator[Callable[..., BaresipPhone]]:
     phones: list[BaresipPhone] = []
 
-    def start(parameters: str = "", rate: int = 8000) -> BaresipPhone:
+    def start(parameters: str = "", rate: int = 8000, tone: float = TONE) -> BaresipPhone:
         ports = (_two_ports(), _two_ports(), 20000 + 2 * (free_port() % 10000))
         folder = tmp_path / f"phone{len(phones)}"
-        phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate))
+        phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate, tone))
         return phones[-1]
 
     yield start

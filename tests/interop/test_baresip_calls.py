@@ -63,8 +63,8 @@ def test_encryption_refused(application: Any, phone: Any) -> None:
     application.recorder.wait_for("SIPSessionDidFail", session, TIMEOUT)
 
 
-def test_hold_by_both_sides_and_dtmf(application: Any, phone: Any, tmp_path: Path) -> None:
-    """AUD-013, AUD-021, AUD-031, AUD-032, AUD-038, AUD-043: on hold nothing is heard, then it is; digits both ways."""
+def test_hold_by_both_sides(application: Any, phone: Any, tmp_path: Path) -> None:
+    """AUD-013, AUD-031, AUD-032, AUD-038: on hold nothing is heard, and afterwards it is again."""
     other = phone(";audio_codecs=PCMU/8000/1")
     talk = call(application, other, tmp_path, audio_codec_list=("PCMU",))
     session, stream, recorder = talk.session, talk.stream, application.recorder
@@ -82,9 +82,48 @@ def test_hold_by_both_sides_and_dtmf(application: Any, phone: Any, tmp_path: Pat
     other.command("resume")
     recorder.wait_for("AudioStreamDidChangeHoldState", stream, TIMEOUT, originator="remote", on_hold=False)
     talk.wait_until_heard_again(other)
-    other.command("sndcode", "5")
-    recorder.wait_for("AudioStreamGotDTMF", stream, TIMEOUT, digit="5")
-    call_in_sipsimple_thread(stream.send_dtmf, "7")
-    while other.wait_for("CALL_DTMF_START")["param"] != "7":
-        pass
+    talk.end()
+
+
+def test_digits_both_ways(application: Any, phone: Any, tmp_path: Path) -> None:
+    """AUD-021, AUD-022, AUD-043: each once and in order, as events of RTP (RFC 4733)."""
+    digits = "07*#D"
+    other = phone(";audio_codecs=PCMU/8000/1")
+    talk = call(application, other, tmp_path, audio_codec_list=("PCMU",))
+    talk.wait_until_heard(other)
+    recorder, stream = application.recorder, talk.stream
+
+    def received() -> str:
+        return "".join(found.data.digit for found in recorder.find_all("AudioStreamGotDTMF", stream))
+
+    for count, digit in enumerate(digits, 1):
+        other.command("sndcode", digit)
+        recorder.wait_until(lambda count=count: len(received()) == count, TIMEOUT, f"{digit} after {received()}")
+    assert received() == digits
+    for digit in digits:
+        call_in_sipsimple_thread(stream.send_dtmf, digit)
+        assert other.wait_for("CALL_DTMF_START")["param"] == digit
+    talk.end()
+
+
+def test_the_codec_changes_in_mid_call(application: Any, phone: Any, tmp_path: Path) -> None:
+    """AUD-023, AUD-042: by a re-INVITE of ours and by one of the phone's; both go on to hear each other."""
+    other = phone(";audio_codecs=PCMU/8000/1,PCMA/8000/1")
+    talk = call(application, other, tmp_path, audio_codec_list=("PCMU", "PCMA"))
+    session, stream, recorder = talk.session, talk.stream, application.recorder
+    talk.wait_until_heard(other)
+    assert stream.codec == "PCMU"
+    application.account.rtp.audio_codec_list = ("PCMA",)
+    other.command("hold")
+    recorder.wait_for("AudioStreamDidChangeHoldState", stream, TIMEOUT, originator="remote", on_hold=True)
+    other.command("resume")
+    recorder.wait_until(lambda: stream.codec == "PCMA" and not stream.on_hold, TIMEOUT, "the codec did not change")
+    recorder.wait_for("AudioStreamDidChangeRTPParameters", stream, TIMEOUT)
+    talk.wait_until_heard_again(other)
+    application.account.rtp.audio_codec_list = ("PCMU",)
+    session.hold()
+    recorder.wait_for("SIPSessionDidChangeHoldState", session, TIMEOUT, originator="local", on_hold=True)
+    session.unhold()
+    recorder.wait_until(lambda: stream.codec == "PCMU" and not stream.on_hold, TIMEOUT, "the codec did not change")
+    talk.wait_until_heard_again(other)
     talk.end()
