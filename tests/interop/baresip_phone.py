@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .hearing import Ear, until, write_beeps
+from .kamailio_server import REALM, USERS, Kamailio
 
 TIMEOUT = 30.0
 MODULES = Path("/usr/lib/baresip/modules")
@@ -61,12 +62,14 @@ snd_path {folder}/rec
 class BaresipPhone:
     """It answers calls to `sip_port` by itself, and says a tone in them; `ear` is what it hears.
 
+    With a `server` it is bob, and registers there over TLS.
     A re-INVITE takes the recorder out of the call (in baresip 1.0): then `echo` shows what it hears.
     """
 
     def __init__(
-        self, program: str, folder: Path, ports: tuple[int, int, int], parameters: str, rate: int, tone: float
-    ) -> None:
+        self, program: str, folder: Path, ports: tuple[int, int, int], parameters: str, rate: int, tone: float,
+        server: Kamailio | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.sip_port, control_port, rtp_port = ports
         (folder / "rec").mkdir(parents=True)
@@ -79,9 +82,16 @@ class BaresipPhone:
                 last_rtp_port=rtp_port + 99, rate=rate, modules=MODULES,
             )
         )  # fmt: skip
-        (folder / "accounts").write_text(
-            f"<sip:phone@127.0.0.1:{self.sip_port};transport=udp>;regint=0;answermode=auto;ptime=20{parameters}\n"
-        )
+        if server is None:
+            account = f"<sip:phone@127.0.0.1:{self.sip_port};transport=udp>;regint=0"
+        else:
+            proxy = f"sip:127.0.0.1:{server.tls_port};transport=tls"
+            account = f'<sip:bob@{REALM};transport=tls>;auth_pass={USERS["bob"]};outbound="{proxy}";regint=60'
+            pair = server.authority.issue("bob", "127.0.0.1")
+            (folder / "bob.pem").write_bytes(b"".join(path.read_bytes() for path in pair))
+            with (folder / "config").open("a") as config:
+                config.write(f"sip_cafile {server.authority.ca_list}\nsip_certificate {folder}/bob.pem\n")
+        (folder / "accounts").write_text(f"{account};answermode=auto;ptime=20{parameters}\n")
         (folder / "contacts").touch()
         self._log = (folder / "log").open("wb")
         self.process = subprocess.Popen(

@@ -217,10 +217,12 @@ def stack() -> Iterator[Stack]:
 def phone(tmp_path: Path) -> Iterator[Callable[..., BaresipPhone]]:
     phones: list[BaresipPhone] = []
 
-    def start(parameters: str = "", rate: int = 8000, tone: float = TONE) -> BaresipPhone:
+    def start(
+        parameters: str = "", rate: int = 8000, tone: float = TONE, server: Kamailio | None = None
+    ) -> BaresipPhone:
         ports = (_two_ports(), _two_ports(), 20000 + 2 * (free_port() % 10000))
         folder = tmp_path / f"phone{len(phones)}"
-        phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate, tone))
+        phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate, tone, server))
         return phones[-1]
 
     yield start
