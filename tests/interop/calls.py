@@ -15,7 +15,7 @@ from sipsimple.util import Route
 from .baresip_phone import TONE, BaresipPhone
 from .hearing import Ear, write_beeps
 
-__all__ = ["OURS", "TIMEOUT", "Talk", "call", "dial", "incoming"]
+__all__ = ["OURS", "TIMEOUT", "Talk", "answer", "call", "dial", "incoming", "wait_until_connected"]
 
 TIMEOUT = 30
 OURS = 700.0  # Hz, what we say
@@ -69,14 +69,24 @@ class Talk:
         self.incoming.stop()
 
 
-def dial(application: Any, phone: BaresipPhone, **settings: Any) -> tuple[Any, Any]:
-    """A session with an audio stream to a phone, and the stream; `settings` are those of `account.rtp`."""
+def dial(application: Any, user: str, port: int, **settings: Any) -> tuple[Any, Any]:
+    """A session with an audio stream to a user on this machine, and the stream; `settings` are of `account.rtp`."""
     for name, value in settings.items():
         setattr(application.account.rtp, name, value)
     application.account.save()
     session, stream = Session(application.account), AudioStream(application.account)
-    uri = SIPURI(user="phone", host="127.0.0.1", port=phone.sip_port)
-    session.connect(ToHeader(uri), [Route("127.0.0.1", phone.sip_port, "udp")], [stream])
+    session.connect(
+        ToHeader(SIPURI(user=user, host="127.0.0.1", port=port)), [Route("127.0.0.1", port, "udp")], [stream]
+    )
+    return session, stream
+
+
+def answer(application: Any) -> tuple[Any, Any]:
+    """The session that comes in, and its audio stream; it is up when this returns."""
+    notification = application.recorder.wait_for("SIPSessionNewIncoming", timeout=TIMEOUT)
+    session, (stream,) = notification.sender, notification.data.streams
+    session.accept([stream])
+    wait_until_connected(application, session)
     return session, stream
 
 
@@ -88,15 +98,11 @@ def wait_until_connected(application: Any, session: Any) -> None:
 
 def call(application: Any, phone: BaresipPhone, folder: Path, **settings: Any) -> Talk:
     """A call to a phone, which is up when this returns."""
-    session, stream = dial(application, phone, **settings)
+    session, stream = dial(application, "phone", phone.sip_port, **settings)
     wait_until_connected(application, session)
     return Talk(application, session, stream, folder)
 
 
 def incoming(application: Any, folder: Path) -> Talk:
     """The call of a phone that comes in: it is answered, and up when this returns."""
-    notification = application.recorder.wait_for("SIPSessionNewIncoming", timeout=TIMEOUT)
-    session, (stream,) = notification.sender, notification.data.streams
-    session.accept([stream])
-    wait_until_connected(application, session)
-    return Talk(application, session, stream, folder)
+    return Talk(application, *answer(application), folder)

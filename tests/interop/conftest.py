@@ -70,6 +70,8 @@ class Sipp:
                 "127.0.0.1",
                 "-p",
                 str(port),
+                "-mp",
+                str(_two_ports()),
                 "-m",
                 str(calls),
                 "-r",

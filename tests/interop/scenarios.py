@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.sax.saxutils import quoteattr
 
-__all__ = ["SDP", "SIPFRAG", "back", "expect", "pause", "reply", "request", "scenario"]
+__all__ = ["SDP", "SIPFRAG", "back", "expect", "pause", "play", "reply", "request", "scenario"]
 
 SDP = """v=0
 o=peer 1 1 IN IP4 [local_ip]
@@ -125,3 +125,8 @@ def expect(
 
 def pause(milliseconds: int) -> str:
     return f'<pause milliseconds="{milliseconds}"/>'
+
+
+def play(media: str) -> str:
+    """Begins to play: an attribute of sipp's `exec`, as `play_pcap_audio="a.pcap"`."""
+    return f"<nop><action><exec {media}/></action></nop>"
