@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from twisted.internet.defer import DeferredList
 
 from sipsimple.streams.rtp.engine import EngineError
 from sipsimple.streams.rtp.engine_bench import EngineBench, assert_heard, until
@@ -127,6 +128,20 @@ def test_a_place_is_free_when_it_is_said_to_be(bench: EngineBench, monkeypatch: 
         for stream in (first, second, third, fourth):
             bench.do(stream.close)
         until(lambda: process.free == 4)
+
+
+def test_more_sockets_in_a_moment_than_there_is_room_for(bench: EngineBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pjsua2 keeps the places of closed sockets for half a second, and ends where it has none: offers wait for that."""
+    monkeypatch.setattr(engine, "MAX_PROCESSES", 1)
+    (process,) = bench.engine.processes
+    for _ in range(30):
+        streams = [bench.open()[0] for _ in range(4)]
+        offers = bench.do(lambda streams=streams: DeferredList([stream.offer() for stream in streams]))
+        assert all(succeeded and text.startswith("v=0") for succeeded, text in offers)
+        for stream in streams:
+            bench.do(stream.close)
+        until(lambda: not process.leaving)
+    assert bench.engine.processes == (process,)
 
 
 def test_offers_that_nobody_answers_leave_nothing(bench: EngineBench) -> None:

@@ -15,6 +15,7 @@ import re
 import socket
 import sys
 import time
+from collections import deque
 from typing import Any
 
 import pjsua2 as pj
@@ -25,6 +26,8 @@ from sipsimple.pjsua2.stream import Call, Message, Nobody, Stream
 
 MAX_STREAMS = 4  # compiled into pjsua2: PJSUA_MAX_CALLS
 MAX_DESCRIPTION = 3000  # octets: a SIP message of pjsua2 has 4000 at most
+MAX_SOCKETS = 48  # that streams may have: pjsua2 has room for 64, and ends its process where there is none
+SOCKET_LINGER = 0.6  # seconds for which pjsua2 keeps the place of a socket that was closed
 POLL_MS = 5
 LOOK_EVERY = 0.25  # seconds between two looks at what a stream has received
 
@@ -47,6 +50,8 @@ class Child:
         self.partner = Partner()
         self._channel = channel
         self._refused: list[Any] = []
+        self._postponed: deque[Message] = deque()  # until there is room for the sockets
+        self._closed: deque[tuple[float, int]] = deque()  # when, and how many sockets
         self._stun_servers: list[str] = []  # that pjsua2 knows
         self._alive = True
         self._start()
@@ -175,10 +180,23 @@ class Child:
                 self.respond(request)
             elif stream is None or stream.closing:
                 self.refuse(request, "the stream has ended")
+            elif stream.call is None and not self._has_room(stream.sockets):
+                self._postponed.append(request)
             else:
                 getattr(stream, command)(request)
         except (pj.Error, RuntimeError) as error:
             self.refuse(request, getattr(error, "reason", "") or str(error))
+
+    def _has_room(self, sockets: int) -> bool:
+        """Whether pjsua2 can open so many more; after many short calls it takes a moment."""
+        while self._closed and time.monotonic() - self._closed[0][0] > SOCKET_LINGER:
+            self._closed.popleft()
+        taken = sum(stream.sockets for stream in self.streams.values() if stream.call is not None)
+        return taken + sum(count for _, count in self._closed) + sockets <= MAX_SOCKETS
+
+    def _handle_postponed(self) -> None:
+        for _ in range(len(self._postponed)):
+            self._handle(self._postponed.popleft())
 
     def run(self) -> None:
         self.send({"event": "ready"})
@@ -189,6 +207,7 @@ class Child:
             received = self._channel.receive()
             if received is None:
                 break
+            self._handle_postponed()
             for request in received:
                 self._handle(request)
             self._forget_gone()
@@ -205,6 +224,7 @@ class Child:
             return
         gone, self.gone = self.gone, []
         for stream in gone:
+            self._closed.append((time.monotonic(), stream.sockets))
             stream.forget()
             self.send({"event": "gone", "stream": stream.key})
 

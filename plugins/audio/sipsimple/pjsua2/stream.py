@@ -59,6 +59,11 @@ class Stream:
         self.closing = False
         self.active = False
 
+    @property
+    def sockets(self) -> int:
+        """How many pjsua2 opens for it: for RTP and RTCP, and with ICE as many again for TURN."""
+        return 4 if self.options.get("ice") else 2
+
     def tell(self, event: str, **fields: Any) -> None:
         if not self.closing:
             self.child.send({"event": event, "stream": self.key, **fields})
