@@ -161,4 +161,5 @@ def _failed(failure: Failure, host: str) -> NoReturn:
         raise error
     if isinstance(error, TimeoutError):
         raise RouteLookupError(f"{host} was not found within {LOOKUP_TIMEOUT:g} seconds")
-    raise RouteLookupError(f"{host} was not found: {error}") from error
+    text = str(error)
+    raise RouteLookupError(text if text.startswith(host) else f"{host} was not found: {text}") from error

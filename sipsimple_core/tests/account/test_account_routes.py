@@ -149,12 +149,13 @@ def raise_error(uri: Any, transports: Any) -> Any:
     ("lookup_sip_proxy", "reason"),
     [
         (lambda uri, transports: fail(RuntimeError("SERVFAIL")), "example.com was not found: SERVFAIL"),
+        (lambda uri, transports: fail(LookupError("example.com is nobody")), "example.com is nobody"),
         (raise_error, "example.com was not found: no resolver here"),
         (lambda uri, transports: [], "example.com was not found"),
         (lambda uri, transports: None, "example.com was not found: "),
         (lambda uri, transports: Deferred(), f"example.com was not found within {LOOKUP_TIMEOUT:g} seconds"),
     ],
-    ids=["fails", "raises", "nothing", "rubbish", "silence"],
+    ids=["fails", "fails and says what", "raises", "nothing", "rubbish", "silence"],
 )
 def test_what_can_not_be_found_is_told(
     network: MemoryNetwork, alice: UserAgent, lookup_sip_proxy: Any, reason: str

@@ -95,7 +95,7 @@ class Party:
         try:
             return SIPURI.parse(whole if whole.lower().startswith(("sip:", "sips:")) else f"sip:{whole}")
         except ValueError as error:
-            raise CommandError(f"{text} can't be called: {error}", ExitCode.USAGE) from None
+            raise CommandError(f"{text or 'nobody'} can't be called: {error}", ExitCode.USAGE) from None
 
     def connect(self, target: str, streams: Sequence[Any], subject: str | None = None) -> Session:
         """Begin a session; what becomes of it is told by events.
