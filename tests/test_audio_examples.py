@@ -30,12 +30,21 @@ RATE = 16000
 GREETING, SENTENCE = 500.0, 900.0  # Hz
 
 
+#: Runs a program that may be interrupted, also where signals are ignored, as in the background of a shell.
+INTERRUPTIBLE = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 class Bot:
     """The example in a process of its own, and the lines that it prints."""
 
     def __init__(self, greeting: Path, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-u", str(ROOT / "examples" / "voice_bot.py"), str(greeting), str(folder)],
+            [sys.executable, "-u", "-c", INTERRUPTIBLE, str(ROOT / "examples" / "voice_bot.py"), greeting, folder],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -37,7 +37,7 @@ TALK = {
 }
 
 #: The whole demo is given up after so many seconds.
-TIMEOUT = 30
+TIMEOUT = 60
 
 #: Events of two processes are shown in the order of their time stamps: each waits so long for earlier ones, in seconds.
 REORDERING_WINDOW = 0.03

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,9 @@ import pytest
 
 from sipsimple.audio.testing import tone_heard
 from sipsimple.audio.tones import tone
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "plugins" / "audio" / "tests"))
+from call_party import Party, heard, make_tone
 
 from .conftest import require
 from .hearing import until
@@ -125,3 +130,27 @@ def test_the_loudspeaker_is_unplugged_in_mid_call(pulseaudio: PulseAudio) -> Non
         assert phone.process.poll() is None
     finally:
         phone.stop()
+
+
+@pytest.mark.timeout(180)
+def test_a_call_through_loudspeaker_and_microphone(pulseaudio: PulseAudio, tmp_path: Path) -> None:
+    """AUD-012, APP-022: what the other party says is heard at the loudspeaker, what the microphone hears by them."""
+    pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
+    pulseaudio.play(tone(800, 1.0, RATE, volume=50).tobytes())
+    recording = tmp_path / "there.wav"
+    said = make_tone(tmp_path / "said.wav", 440.0, 2.0)
+    here = Party(tmp_path / "here", "answer", "--calls", "1", environment=pulseaudio.environment)
+    there = Party(tmp_path / "there", "call", here.address, "--play", str(said), "--loop", "--record", str(recording))
+    try:
+        there.wait_for("connected")
+        end = time.monotonic() + TIMEOUT
+        while tone_heard(np.frombuffer(pulseaudio.record(0.5), np.int16), 440, RATE) < 0.8:
+            assert time.monotonic() < end, "nothing is heard at the loudspeaker"
+        while heard(recording, 800) < 0.3:  # of a sum of two tones
+            assert time.monotonic() < end, "nothing of the microphone is heard there"
+            time.sleep(0.2)
+        there.process.send_signal(signal.SIGINT)
+        assert (there.end(), here.end()) == (0, 0)
+    finally:
+        there.kill()
+        here.kill()

@@ -45,10 +45,10 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 class Party(CommandProcess):
-    """One of the commands, without sound devices."""
+    """One of the commands; without sound devices, unless they are in the environment that it is given."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        super().__init__(folder, *arguments, "--null")
+    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        super().__init__(folder, *arguments, *(() if environment else ("--null",)), environment=environment)
 
     @property
     def address(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import wave
@@ -325,6 +326,32 @@ class TestMedia(Case):
             self.alice.do("start_recording", str(tmp_path / "file" / "call.wav"))
         assert self.alice.stream.recording_filename is None
         assert "AudioStreamDidStartRecordingAudio" not in self.alice.recorder.names(self.alice.stream)
+
+    def test_no_room_in_the_midst_of_a_recording(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """AUD-030, AUD-035, AUD-036: recording stops, which is told; the call goes on, and can be recorded again."""
+        self.started()
+        alice, stream = self.alice, self.alice.stream
+        alice.do("start_recording", str(tmp_path / "call.wav"))
+        self.frames(20)
+
+        def no_room(descriptor: int, data: Any) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", no_room)
+            self.frames(20)
+            alice.network.advance(1)
+        failed = alice.recorder.last("WaveRecorderDidFail")
+        assert failed.data.error.errno == errno.ENOSPC and failed.sender.filename == str(tmp_path / "call.wav")
+        names = [name for name in alice.recorder.names(stream) if "Recording" in name]
+        assert names[-2:] == ["AudioStreamWillStopRecordingAudio", "AudioStreamDidStopRecordingAudio"]
+        assert stream.recording_filename is None and len(self.recorded(tmp_path / "call.wav")) > 0
+        assert not [port for port in stream.bridge if isinstance(port, WaveRecorder)]
+        alice.do("start_recording", str(tmp_path / "again.wav"))
+        self.frames(20)
+        alice.do("end")
+        assert len(self.recorded(tmp_path / "again.wav")) > 0
+        assert len([name for name in alice.recorder.names(stream) if "DidStopRecording" in name]) == 2
 
     def test_ice_timeout_and_death(self) -> None:
         """AUD-025, AUD-029, AUD-039, AUD-040, AUD-042: what the engine tells is told; its death is a failure."""

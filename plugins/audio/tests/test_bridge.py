@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import pytest
 from zope.interface.verify import verifyObject
@@ -23,6 +24,22 @@ def heard(host: Host, *voices: Voice) -> list[int | None]:
         voice.heard = None
     host.frames(1)
     return [voice.heard for voice in voices]
+
+
+def test_what_the_package_has(host: Host, tmp_path: Path) -> None:
+    """AB-001, AB-002: the interface, and the objects that provide it."""
+    import sipsimple.audio
+
+    mixer = host.mixer()
+    path = tmp_path / "a.wav"
+    for made in (
+        host.run(sipsimple.audio.AudioDevice, mixer),
+        host.run(sipsimple.audio.AudioBridge, mixer),
+        host.run(sipsimple.audio.WavePlayer, mixer, path),
+        host.run(sipsimple.audio.WaveRecorder, mixer, path),
+    ):
+        assert verifyObject(sipsimple.audio.IAudioPort, made)
+        assert made.mixer is mixer
 
 
 def test_a_full_mesh(host: Host) -> None:

@@ -163,6 +163,63 @@ def test_a_device_without_room(host: Host) -> None:
     assert not room.recorder.is_active
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
+def test_a_folder_without_rights(host: Host, tmp_path: Path) -> None:
+    """AB-036, AB-038: start() says that it is not permitted; nothing is left behind, and with the right it works."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    room = Room(host, locked / "new" / "a.wav")
+    used = room.mixer.used_slot_count
+    is_superuser = os.geteuid() == 0
+    try:
+        if is_superuser:  # who may write everywhere
+            tmp_path.chmod(0o755)
+            os.seteuid(65534)
+        with pytest.raises(PermissionError):
+            host.run(room.recorder.start)
+    finally:
+        if is_superuser:
+            os.seteuid(0)
+    assert not room.recorder.is_active and room.mixer.used_slot_count == used
+    assert list(locked.iterdir()) == []
+    locked.chmod(0o700)
+    host.run(room.recorder.start)
+    host.frames(5)
+    host.run(room.recorder.stop)
+    assert samples(locked / "new" / "a.wav") == [5] * 5 * FRAME
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from sipsimple.audio import AudioBridge, AudioMixer, CallbackPort, WaveRecorder
+from sipsimple.notification import NotificationCenter
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+mixer = AudioMixer()
+failed = NotificationCenter().wait_for("WaveRecorderDidFail", timeout=None)
+bridge, recorder = AudioBridge(mixer), WaveRecorder(mixer, sys.argv[1])
+voice = CallbackPort(mixer, get_audio=lambda count: np.full(count, 1000, np.int16))
+bridge.add(voice)
+bridge.add(recorder)
+recorder.start()
+error = failed.wait(40).data.error
+print(error.strerror, recorder.is_active)
+"""
+
+
+def test_a_limit_of_the_system(tmp_path: Path) -> None:
+    """The system lets a file grow no further: WaveRecorderDidFail says so, and what there is can be played."""
+    pytest.importorskip("resource")
+    path = tmp_path / "a.wav"
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["File", "too", "large", "False"], done.stderr
+    heard = samples(path)
+    assert set(heard) == {1000} and 44 + 2 * len(heard) <= 40_000
+    assert len(heard) > 15_000  # all but the last fifth of a second
+
+
 KILLED = """
 import sys
 import numpy as np

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sipsimple.application import SIPApplication
 from sipsimple.audio import AudioBridge, AudioDevice, AudioMixer
 from sipsimple.audio.sound_system import SoundSystem
-from sipsimple.audio.testing import FakeSound
+from sipsimple.audio.testing import FRAME, FakeSound
 from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.testing.agent import UserAgent
 from sipsimple.testing.network import MemoryNetwork
@@ -55,6 +56,42 @@ def test_the_application_has_two_mixers() -> None:
         assert isinstance(bridge, AudioBridge) and isinstance(device, AudioDevice)
         assert bridge.mixer is device.mixer is mixer
         assert list(bridge) == [device]
+    alice.stop()
+
+
+def test_voices_and_alerts_are_two_worlds() -> None:
+    """APP-020, APP-021, APP-023, APP-024: what is added to a bridge is heard at its device alone; what the microphone
+    hears reaches the voice bridge."""
+    from sipsimple.audio import ArrayRecorder, CallbackPort
+
+    sound = FakeSound("phone", "bell")
+    devices = {"audio__input_device": "phone", "audio__output_device": "phone", "audio__alert_device": "bell"}
+    alice = agent(sound, **devices, audio__echo_canceller__enabled=False)
+    application = SIPApplication
+    ports, ears = [], []
+    for name, value in (("voice", 5), ("alert", 9)):
+        mixer, bridge = alice.run(
+            lambda name=name: (
+                getattr(application, f"{name}_audio_mixer"),
+                getattr(application, f"{name}_audio_bridge"),
+            )
+        )
+        ports.append(
+            alice.run(CallbackPort, mixer, get_audio=lambda count, value=value: np.full(count, value, np.int16))
+        )
+        ears.append(alice.run(ArrayRecorder, mixer))
+        bridge.add(ports[-1])
+        bridge.add(ears[-1])
+    alice.network.advance(0.3)
+    played = {}
+    for _ in range(20):
+        for device in sound.inputs:
+            device.transfer(np.full(FRAME, 300, np.int16))
+        alice.network.advance(0.02)
+        played = {device.name: int(device.transfer(FRAME)[-1]) for device in sound.outputs}
+    assert [device.name for device in sound.inputs] == ["phone"]
+    assert played == {"phone": 5, "bell": 9}
+    assert [int(ear.samples[-1]) for ear in ears] == [305, 9]
     alice.stop()
 
 

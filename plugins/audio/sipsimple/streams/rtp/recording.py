@@ -1,15 +1,36 @@
-"""Where the recordings of calls go."""
+"""Where the recordings of calls go, and what becomes of one that can't go on."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sipsimple.configuration.settings import SIPSimpleSettings
+from zope.interface import implementer
 
-__all__ = ["default_filename"]
+from sipsimple.configuration.settings import SIPSimpleSettings
+from sipsimple.notification import IObserver, Notification, NotificationCenter
+
+__all__ = ["FailureWatch", "default_filename"]
+
+
+@implementer(IObserver)
+class FailureWatch:
+    """Calls a function when a recorder has to stop, as there is no room any more (WaveRecorderDidFail)."""
+
+    def __init__(self, recorder: Any, failed: Callable[[], object]) -> None:
+        self._recorder = recorder
+        self._failed = failed
+        NotificationCenter().add_observer(self, name="WaveRecorderDidFail", sender=recorder)
+
+    def handle_notification(self, notification: Notification) -> None:
+        """IObserver, in the reactor's thread."""
+        self._failed()
+
+    def stop(self) -> None:
+        NotificationCenter().discard_observer(self, name="WaveRecorderDidFail", sender=self._recorder)
 
 
 def default_filename(account: Any, session: Any) -> str:

@@ -46,7 +46,7 @@ from sipsimple.streams.rtp.engine import (
 )
 from sipsimple.streams.rtp.negotiation import AudioNegotiation
 from sipsimple.streams.rtp.pcm import StreamAudio
-from sipsimple.streams.rtp.recording import default_filename
+from sipsimple.streams.rtp.recording import FailureWatch, default_filename
 from sipsimple.streams.rtp.server_probe import Server, ServerProbe
 from sipsimple.streams.rtp.states import OVER, STATES, StreamEvent, StreamState
 
@@ -98,6 +98,7 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
         self._ice_settled = False
         self._slot: int | None = None
         self._recorder: WaveRecorder | None = None
+        self._recorder_watch: FailureWatch | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value} {self.codec or ''}>"
@@ -361,7 +362,8 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
         """Record both parties to a .wav file; nothing while it is already (AUD-014 to AUD-019).
 
         Without a name, to one made of the participants and the time, in `audio.recordings_directory`. On hold nothing
-        is recorded. Raises IllegalStateError unless the stream is started, OSError when the file can't be written.
+        is recorded. Raises IllegalStateError unless the stream is started, OSError when the file can't be written. When
+        that happens later (`WaveRecorderDidFail` of the recorder says why) recording stops, and the call goes on.
         """
         if self._state is not StreamState.STARTED:
             from sipsimple.session import IllegalStateError
@@ -373,17 +375,18 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
         recorder = WaveRecorder(self.mixer, path)
         self._post_data("AudioStreamWillStartRecordingAudio", filename=path)
         recorder.start()
-        self._recorder = recorder
+        self._recorder, self._recorder_watch = recorder, FailureWatch(recorder, self.stop_recording)
         self._connect_recorder()
         self._post_data("AudioStreamDidStartRecordingAudio", filename=path)
 
     def stop_recording(self) -> None:
         """Stop what start_recording() began; nothing if it is not recording (AUD-020)."""
-        recorder = self._recorder
-        if recorder is None:
+        recorder, watch = self._recorder, self._recorder_watch
+        if recorder is None or watch is None:
             return
+        watch.stop()
         self._post_data("AudioStreamWillStopRecordingAudio", filename=recorder.filename)
-        self._recorder = None
+        self._recorder = self._recorder_watch = None
         with contextlib.suppress(ValueError):
             self.bridge.remove(recorder)
         recorder.stop()
