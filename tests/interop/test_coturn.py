@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from sipsimple.core import SIPURI, ToHeader
 from sipsimple.realm import current_realm
-from sipsimple.session import Session
-from sipsimple.streams import AudioStream
-from sipsimple.util import Route
 
 from .conftest import free_port, require
 from .coturn_server import Coturn
-from .voices import BridgeEar, Mouth
+from .own_call import OwnCall
 
 pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
 
@@ -39,52 +34,23 @@ def coturn(address: str, tmp_path: Any) -> Iterator[Coturn]:
     server.stop()
 
 
-class Call:
-    """A call from the application to itself, with audio between two engine streams."""
+def ice_call(application: Any, address: str, **settings: Any) -> OwnCall:
+    for name, value in {"use_ice": True, **settings}.items():
+        setattr(application.account.nat_traversal, name, value)
+    application.account.save()
+    return OwnCall(application, address)
 
-    def __init__(self, application: Any, address: str, **settings: Any) -> None:
-        self.recorder = application.recorder
-        account = application.account
-        for name, value in {"use_ice": True, **settings}.items():
-            setattr(account.nat_traversal, name, value)
-        account.save()
-        self.session, self.stream = Session(account), AudioStream(account)
-        self.begin = time.monotonic()
-        port = application.sip_port
-        uri = SIPURI(user="alice", host=address, port=port)
-        self.session.connect(ToHeader(uri), [Route(address, port, "udp")], [self.stream])
-        self.recorder.wait_for("SIPSessionNewIncoming", timeout=TIMEOUT)
-        incoming = self.recorder.last("SIPSessionNewIncoming")
-        self.other_session, (self.other_stream,) = incoming.sender, incoming.data.streams
-        self.other_session.accept([self.other_stream])
-        for session in (self.session, self.other_session):
-            self.recorder.wait_for("SIPSessionDidStart", session, TIMEOUT)
-        self.seconds = time.monotonic() - self.begin
 
-    def negotiated(self) -> list[Any]:
-        """What both sides told when ICE had succeeded."""
-        streams = self.stream, self.other_stream
-        return [
-            self.recorder.wait_for("AudioStreamICENegotiationDidSucceed", stream, TIMEOUT).data for stream in streams
-        ]
-
-    def end(self) -> None:
-        self.session.end()
-        for session in (self.session, self.other_session):
-            self.recorder.wait_for("SIPSessionDidEnd", session, TIMEOUT)
-
-    def talk(self) -> None:
-        """Both hear the other."""
-        mouths = Mouth(self.stream, 500.0), Mouth(self.other_stream, 800.0)
-        BridgeEar(self.other_stream).wait_for(500.0, 0.3)  # of a sum of two tones
-        BridgeEar(self.stream).wait_for(800.0, 0.3)
-        del mouths
+def negotiated(call: OwnCall) -> list[Any]:
+    """What both sides told when ICE had succeeded."""
+    streams = call.stream, call.other_stream
+    return [call.recorder.wait_for("AudioStreamICENegotiationDidSucceed", stream, TIMEOUT).data for stream in streams]
 
 
 def test_stun(application: Any, address: str, coturn: Coturn) -> None:
     """AUD-007, AUD-025, AUD-028, AUD-029, AUD-039, AUD-040: the direct way is found, and is used, also after a hold."""
-    call = Call(application, address, stun_server_list=[f"192.0.2.99:{coturn.port}", f"{address}:{coturn.port}"])
-    for stream, data in zip((call.stream, call.other_stream), call.negotiated(), strict=True):
+    call = ice_call(application, address, stun_server_list=[f"192.0.2.99:{coturn.port}", f"{address}:{coturn.port}"])
+    for stream, data in zip((call.stream, call.other_stream), negotiated(call), strict=True):
         assert stream.ice_active
         assert (stream.local_rtp_candidate_type, stream.remote_rtp_candidate_type) == ("host", "host")
         assert (data.local_candidate.address, data.local_candidate.port) == (address, stream.local_rtp_port)
@@ -106,11 +72,11 @@ def test_stun(application: Any, address: str, coturn: Coturn) -> None:
 def test_relay_only(application: Any, address: str, coturn: Coturn, encryption: str) -> None:
     """AUD-008, AUD-025, AUD-029, AUD-040: with `nat_traversal.relay_only` RTP goes by the TURN server."""
     application.account.rtp.srtp_encryption = encryption
-    call = Call(
+    call = ice_call(
         application, address, turn_server=f"{address}:{coturn.port}", turn_username=coturn.user,
         turn_password=coturn.password, relay_only=True,
     )  # fmt: skip
-    for data in call.negotiated():
+    for data in negotiated(call):
         for candidate in (data.local_candidate, data.remote_candidate):
             assert (candidate.type, candidate.port in coturn.relayed) == ("relay", True)
     call.talk()
@@ -126,18 +92,18 @@ def test_relay_only(application: Any, address: str, coturn: Coturn, encryption: 
 def test_servers_that_are_dead(application: Any, address: str) -> None:
     """AUD-007, AUD-040: servers that do not answer keep nobody waiting; the candidates of the host are left."""
     dead = f"{address}:{free_port()}"
-    call = Call(application, address, stun_server_list=[dead], turn_server=dead)
+    call = ice_call(application, address, stun_server_list=[dead], turn_server=dead)
     assert call.seconds < 8  # pjsua2 alone waits 8 seconds on each side
-    assert {data.local_candidate.type for data in call.negotiated()} == {"host"}
+    assert {data.local_candidate.type for data in negotiated(call)} == {"host"}
     call.end()
 
 
 def test_a_password_that_is_wrong(application: Any, address: str, coturn: Coturn, caplog: Any) -> None:
     """AUD-007, AUD-040: without the relay there are the candidates of the host; the password is nowhere."""
-    call = Call(
+    call = ice_call(
         application, address, turn_server=f"{address}:{coturn.port}", turn_username="alice", turn_password="not-this"
     )
-    assert {data.local_candidate.type for data in call.negotiated()} == {"host"}
+    assert {data.local_candidate.type for data in negotiated(call)} == {"host"}
     call.end()
     assert "not-this" not in caplog.text
     assert "not-this" not in repr(application.account.nat_traversal.turn_password)
