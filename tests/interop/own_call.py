@@ -32,8 +32,13 @@ class OwnCall:
         incoming = self.recorder.last("SIPSessionNewIncoming")
         self.other_session, (self.other_stream,) = incoming.sender, incoming.data.streams
         self.other_session.accept([self.other_stream])
-        for session in (self.session, self.other_session):
-            self.recorder.wait_for("SIPSessionDidStart", session, TIMEOUT)
+        sessions = self.session, self.other_session
+        for session in sessions:
+            self.recorder.wait_until(
+                lambda session=session: session.state in ("connected", "terminated"), TIMEOUT, "the call does not start"
+            )
+        failures = [self.recorder.find_all("SIPSessionDidFail", session) for session in sessions]
+        assert failures == [[], []]
         self.seconds = time.monotonic() - begin
 
     def talk(self, ours: float = 500.0, theirs: float = 800.0) -> None:
