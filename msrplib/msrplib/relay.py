@@ -78,6 +78,7 @@ class RelayLeg:
     :param relay: its URI, without a session id
     :param uri: the URI of the session itself, the last of its path
     :param username, password: what it is authorized with
+    :param address: where the relay is, host and port, if it was looked up; by default what its URI says
     :param tls: how the relay is verified when its URI is `msrps`; by default the CAs of the system
     :param on_trace: gets each chunk that is received or sent
 
@@ -93,6 +94,7 @@ class RelayLeg:
         username: str,
         password: str,
         *,
+        address: tuple[str, int] | None = None,
         tls: TLSParameters | None = None,
         limits: Limits | None = None,
         on_trace: TraceHook | None = None,
@@ -102,6 +104,7 @@ class RelayLeg:
         self.use_path: tuple[MSRPURI, ...] = ()
         self.expires = 0
         self._reactor = reactor
+        self._address = address or (relay.host, relay.port or DEFAULT_PORT)
         self._username = username
         self._password = password
         self._tls = tls
@@ -139,7 +142,7 @@ class RelayLeg:
         if self._state is not _State.NEW:
             raise SessionStateError(f"a leg that is {self._state.value} can not be authorized again")
         self._state = _State.CONNECTING
-        self._authorized = Deferred(lambda _: self.close())
+        self._authorized = Deferred(self._cancelled)
         seconds = self._limits.connect_timeout if timeout is None else timeout
         self._timer = self._reactor.callLater(seconds, self._timed_out)
         connection = MSRPConnection(self._reactor, self, self._limits, self._on_trace, self.relay.secure)
@@ -148,9 +151,12 @@ class RelayLeg:
             from msrplib.tls import TLSParameters, wrap_client
 
             factory = wrap_client(factory, self._tls or TLSParameters(), self.relay.host, self._reactor)
-        port = self.relay.port or DEFAULT_PORT
-        self._socket = self._reactor.connectTCP(self.relay.host, port, factory, timeout=seconds)
+        self._socket = self._reactor.connectTCP(*self._address, factory, timeout=seconds)
         return self._authorized
+
+    def _cancelled(self, _: object) -> None:
+        self._authorized = None
+        self.close()
 
     def _timed_out(self) -> None:
         self._timer = None

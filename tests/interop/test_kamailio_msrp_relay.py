@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .kamailio_server import ADDRESS, USERS, Kamailio
+from .kamailio_server import ADDRESS, REALM, USERS, Kamailio
 
 TIMEOUT = 30
 
@@ -177,6 +177,40 @@ def test_a_relay_whose_name_is_not_proven(ends: Ends) -> None:
     ends.initialize(stream, "outgoing")
     assert "certificate" in ends.wait("MediaStreamDidFail", stream).reason.lower()
     ends.run(stream.end)
+
+
+def test_a_relay_that_is_found_by_its_domain(ends: Ends) -> None:
+    """RFC 4976 5.2, 9.2, DNS-017: a name without a port is looked up as a service; where nobody answers the next
+    address is tried; the relay proves the name of the settings, and is asked by it."""
+    from sipsimple.configuration.datatypes import MSRPRelayAddress
+    from sipsimple.plugins import PluginManager, hookimpl
+    from sipsimple.streams import ChatStream
+
+    asked: list[tuple[str, str]] = []
+
+    def lookup_service(uri: Any, service: str) -> list[tuple[str, int]]:
+        asked.append((uri.host, service))
+        return [(ADDRESS, 9), (ADDRESS, ends.server.tls_port)]
+
+    resolver = SimpleNamespace(lookup_service=lookup_service)
+    plugin = SimpleNamespace(sipsimple_resolver=hookimpl(lambda: resolver))
+    PluginManager().register(plugin, "resolver of the test")
+    try:
+        account = ends.account("alice", "tls", True)
+        account.nat_traversal.msrp_relay = MSRPRelayAddress(REALM)
+        stream = ends.run(ChatStream, account)
+        ends.initialize(stream, "outgoing")
+        ends.wait("MediaStreamDidInitialize", stream)
+        assert asked == [(REALM, "msrprelay")]
+        assert len(stream._leg.path) == 2
+        ends.run(stream.end)
+        account.nat_traversal.msrp_relay = MSRPRelayAddress("other.example")
+        stream = ends.run(ChatStream, account)
+        ends.initialize(stream, "outgoing")
+        assert "certificate" in ends.wait("MediaStreamDidFail", stream).reason.lower()
+        ends.run(stream.end)
+    finally:
+        PluginManager().unregister("resolver of the test")
 
 
 def test_no_relay_there(ends: Ends) -> None:

@@ -27,7 +27,7 @@ from msrplib.uri import DEFAULT_PORT, MSRPURI, format_path
 from sipsimple.core import SDPAttribute, SDPMediaStream
 from sipsimple.notification import IObserver, Notification, NotificationCenter, NotificationData
 from sipsimple.streams import IMediaStream, MediaStreamRegistrar, following
-from sipsimple.streams.msrp.relay import RELAY_TIMEOUT, leg_to, relay_of
+from sipsimple.streams.msrp.relay import authorized_leg, relay_of
 from sipsimple.streams.msrp.sdp import (
     DIRECTIONS,
     MSRPMedia,
@@ -181,8 +181,14 @@ class MSRPStreamBase(SessionHandler, metaclass=MediaStreamRegistrar):  # type: i
         assert self._transport is not None and self._port is not None
         self._secure = relay.secure
         uri = MSRPURI.new(self._local_host(), self._port.number, relay.secure)
-        self._leg = leg_to(relay, uri, self.account, self._transport, self._limits())
-        return self._leg.authorize(RELAY_TIMEOUT)
+        finding = authorized_leg(relay, uri, self.account, self._transport, self._limits())
+        return Deferred.fromCoroutine(finding).addCallback(self._has_leg)
+
+    def _has_leg(self, leg: RelayLeg) -> None:
+        if self._state in OVER:
+            leg.close()
+        else:
+            self._leg = leg
 
     def _get_ready(self) -> Deferred[Any] | None:
         """For a subclass: what has to be there before the stream can be described.

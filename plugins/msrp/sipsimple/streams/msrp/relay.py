@@ -1,22 +1,33 @@
-"""The MSRP relay of an account (RFC 4976): whether a stream uses it, and getting there."""
+"""The MSRP relay of an account (RFC 4976): whether a stream uses it, where it is, and getting there."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from msrplib.relay import RelayLeg
-from msrplib.uri import MSRPURI
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+
+from msrplib.relay import RelayAuthenticationError, RelayError, RelayLeg
+from msrplib.uri import DEFAULT_PORT, MSRPURI
+from sipsimple.account.routes import system_addresses
+from sipsimple.core import SIPURI
+from sipsimple.core.wire.host import is_ip_address
+from sipsimple.plugins import PluginManager
+from sipsimple.result import Result
 
 if TYPE_CHECKING:
     from sipsimple.streams.msrp.transport import MSRPTransport
 
-__all__ = ["RELAY_TIMEOUT", "leg_to", "relay_of"]
+__all__ = ["RELAY_TIMEOUT", "authorized_leg", "relay_of"]
 
 log = logging.getLogger("sipsimple.streams")
 
 RELAY_TIMEOUT = 15.0
-"""Seconds for connecting to a relay and being authorized there."""
+"""Seconds for finding a relay, connecting to it and being authorized there, at whichever of its addresses."""
+LOOKUP_TIMEOUT = 8.0
+"""Seconds for finding it."""
+MAX_ADDRESSES = 4
+"""Addresses of a relay that are tried."""
 
 
 def relay_of(account: Any, is_outgoing: bool, secure: bool | None) -> MSRPURI | None:
@@ -34,21 +45,73 @@ def relay_of(account: Any, is_outgoing: bool, secure: bool | None) -> MSRPURI | 
         return None
     if not (settings.use_msrp_relay_for_outbound if is_outgoing else settings.use_msrp_relay_for_inbound):
         return None
-    relay = MSRPURI(address.host, address.port, None, address.transport == "tls")
+    host, secure = str(address.host), address.transport == "tls"
+    # RFC 4976 5.2: what is looked up by SRV has no port; there are such records for TLS alone
+    port = address.given_port if secure and not is_ip_address(host) else address.port
+    relay = MSRPURI(host, port, None, secure)
     if secure is not None and relay.secure is not secure:
         log.warning("%s can not be used for a stream that is offered over %s", relay, "TLS" if secure else "TCP")
         return None
     return relay
 
 
-def leg_to(relay: MSRPURI, uri: MSRPURI, account: Any, transport: MSRPTransport, limits: Any) -> RelayLeg:
-    """A connection to the relay, still to be authorized with the account's credentials.
+async def authorized_leg(relay: MSRPURI, uri: MSRPURI, account: Any, transport: MSRPTransport, limits: Any) -> RelayLeg:
+    """A leg to the relay that is authorized with the account's credentials. Its addresses are tried in their order.
 
-    The relay proves its name with a certificate that is trusted (RFC 4976 9.2).
+    The relay proves its name, that of the settings, with a certificate that is trusted (RFC 4976 9.2).
+
+    :param uri: that of the session
+    :raises MSRPError: there is no such relay, or it can't be used
     """
+    reactor = transport.reactor
+    deadline = reactor.seconds() + RELAY_TIMEOUT
+    addresses = await find_relay(relay, reactor)
     credentials = account.credentials
     tls = transport.tls_identity.for_connecting(False) if relay.secure else None
-    return RelayLeg(
-        transport.reactor, relay, uri, credentials.username, credentials.password,
-        tls=tls, limits=limits, on_trace=transport.trace_hook,
-    )  # fmt: skip
+    for number, address in enumerate(addresses, 1):
+        leg = RelayLeg(
+            reactor, relay, uri, credentials.username, credentials.password,
+            address=address, tls=tls, limits=limits, on_trace=transport.trace_hook,
+        )  # fmt: skip
+        share = max(deadline - reactor.seconds(), 1.0) / (len(addresses) - number + 1)
+        try:
+            return await leg.authorize(share)
+        except (CancelledError, RelayAuthenticationError):
+            raise
+        except Exception as error:
+            log.info("The MSRP relay %s can not be used at %s: %s", relay, address[0], error)
+            if number == len(addresses):
+                raise
+    raise RelayError(f"the relay {relay.host} was not found")
+
+
+async def find_relay(relay: MSRPURI, reactor: Any) -> list[tuple[str, int]]:
+    """Where a relay is: addresses and ports, in the order in which they are to be tried.
+
+    A name without a port is that of a domain, whose relays the resolver of a plugin finds (RFC 4976 5.2: SRV). With a
+    port it is that of a host, whose addresses the system tells; so does it where there is no such plugin.
+
+    :raises RelayError: there is none
+    """
+    if is_ip_address(relay.host):
+        return [(relay.host, relay.port or DEFAULT_PORT)]
+    resolver = PluginManager().hook.sipsimple_resolver() if relay.port is None else None
+    try:
+        if resolver is not None:
+            result = resolver.lookup_service(SIPURI(relay.host), "msrprelay")
+            found = await within(result.deferred() if isinstance(result, Result) else result, reactor)
+        else:
+            port = relay.port or DEFAULT_PORT
+            found = [(host, port) for host in await within(system_addresses(relay.host), reactor)]
+    except CancelledError:
+        raise
+    except Exception as error:  # whatever a plugin raises
+        raise RelayError(f"the relay {relay.host} was not found: {error}") from error
+    if not found:
+        raise RelayError(f"the relay {relay.host} was not found")
+    return list(dict.fromkeys(found))[:MAX_ADDRESSES]
+
+
+def within(lookup: Any, reactor: Any) -> Deferred[Any]:
+    """The look-up, given up after its time."""
+    return maybeDeferred(lambda: lookup).addTimeout(LOOKUP_TIMEOUT, reactor)

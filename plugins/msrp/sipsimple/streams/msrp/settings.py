@@ -37,7 +37,9 @@ class BonjourMSRPSettings(SettingsGroup):
 class NATTraversalSettings(SettingsGroup):
     """How the remote party's MSRP connection reaches us."""
 
-    msrp_relay = Setting(MSRPRelayAddress, None, nillable=True, doc="The MSRP relay; None: none.")
+    msrp_relay = Setting(
+        MSRPRelayAddress, None, nillable=True, doc="The MSRP relay, found by DNS (SRV) if no port is given; None: none."
+    )
     use_msrp_relay_for_inbound = Setting(bool, True, doc="Use it for streams that are proposed to us.")
     use_msrp_relay_for_outbound = Setting(bool, False, doc="Use it for streams that we propose.")
 
