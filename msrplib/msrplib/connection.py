@@ -149,8 +149,9 @@ class MSRPConnection(TwistedProtocol):
         if self._close_reason is not None:
             reason = self._close_reason
         elif self.secure and not reason.check(ConnectionClosed):
-            # What is wrong with its certificate, or the TLS of it, as OpenSSL puts it.
-            reason = as_failure(CertificateError(f"no TLS connection with the peer: {reason.getErrorMessage()}"))
+            from msrplib.tls import describe_failure
+
+            reason = as_failure(CertificateError(f"no TLS connection with the peer: {describe_failure(reason)}"))
         else:
             how = "by the peer" if self._parser.is_between_chunks else "in the middle of a chunk"
             text = f"the connection was closed {how}: {reason.getErrorMessage()}"

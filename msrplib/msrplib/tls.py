@@ -7,7 +7,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,8 +19,12 @@ from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
 __all__ = [
     "TLSParameters",
+    "describe_failure",
     "fingerprint_of",
     "make_self_signed",
     "matches_fingerprint",
@@ -189,3 +193,12 @@ def _trust_roots(text: bytes) -> Any:
     return ssl.trustRootFromCertificates(
         [ssl.Certificate(crypto.X509.from_cryptography(each)) for each in certificates]
     )
+
+
+def describe_failure(failure: Failure) -> str:
+    """What is wrong with a peer's certificate: for which name it is not, or what OpenSSL says."""
+    from service_identity import VerificationError
+
+    if failure.check(VerificationError):
+        return "its certificate is for another name than that of its URI"
+    return failure.getErrorMessage()

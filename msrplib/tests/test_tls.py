@@ -134,6 +134,8 @@ def test_certificate_that_does_not_fit(reactor: Any, make_recorder: Any, authori
     attempt = Attempt(reactor, make_recorder, server, TLSParameters(trust_roots=authority.certificate), "relay.example")
     assert not attempt.has_worked
     assert attempt.outcome[0].check(CertificateError)
+    text = attempt.outcome[0].getErrorMessage()
+    assert ("for another name" in text) is (wrong == "name") and "certificate" in text, text
     assert not attempt.active.is_closed
     assert not attempt.passive.is_bound
 
