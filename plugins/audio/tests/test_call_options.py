@@ -69,7 +69,6 @@ def test_files_and_options_are_checked_before_a_call(run: Any, tmp_path: Path) -
         (("--dtmf", "12x"), "'x' is no DTMF digit"),
         (("--loop",), "--play"),
         (("--null", "--input-device", "headset"), "--null"),
-        (("--account", "nobody@example.com"), "no account"),
         (("--duration", "0"), "--duration"),
     ):
         assert words in run("call", "sip:bob@127.0.0.1", *arguments, code=2).output, arguments
