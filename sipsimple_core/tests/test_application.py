@@ -76,7 +76,7 @@ def test_attributes_before_start() -> None:
     was started."""
     application = SIPApplication()
     assert application.running is False and SIPApplication.running is False
-    assert application.storage is None and application.local_nat_type is None
+    assert application.storage is None and application.local_nat_type == "unknown"
     for name in AUDIO_ATTRIBUTES:
         assert getattr(SIPApplication, name) is None and getattr(application, name) is None
 
@@ -101,7 +101,7 @@ def test_other_attributes_are_the_classes_own() -> None:
 def test_values_belong_to_the_realm(network: MemoryNetwork, agent: UserAgent) -> None:
     """APP-004: two user agents in a process do not see each other's."""
     agent.run(lambda: setattr(SIPApplication, "local_nat_type", "open"))
-    assert SIPApplication.local_nat_type is None
+    assert SIPApplication.local_nat_type == "unknown"
     assert agent.run(lambda: Application.local_nat_type) == "open"
 
 

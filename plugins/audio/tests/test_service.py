@@ -95,13 +95,6 @@ def test_voices_and_alerts_are_two_worlds() -> None:
     alice.stop()
 
 
-def test_local_nat_type_is_there() -> None:
-    """APP-018: an attribute of the application; nobody has detected a type here."""
-    alice = agent()
-    assert alice.run(lambda: SIPApplication.local_nat_type) is None
-    alice.stop()
-
-
 def test_settings_take_effect_at_run_time() -> None:
     """APP-019, APP-022: devices, rate, muting and echo cancellation follow what is saved."""
     alice = agent(FakeSound("card", "headset"))

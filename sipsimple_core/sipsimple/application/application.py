@@ -22,7 +22,7 @@ class SIPApplication(metaclass=ApplicationType):
 
     running = SharedAttribute(False, "True from start() until stop() is called or the start fails (APP-016).")
     storage: SharedAttribute[Any] = SharedAttribute(None, "The storage that start() was given (APP-017).")
-    local_nat_type: SharedAttribute[str | None] = SharedAttribute(None, "The detected NAT type, None if unknown.")
+    local_nat_type = SharedAttribute("unknown", "The detected type of the local NAT (APP-018); a plugin detects it.")
     alert_audio_mixer: SharedAttribute[Any] = SharedAttribute(None, "The AudioMixer of the alert device.")
     alert_audio_bridge: SharedAttribute[Any] = SharedAttribute(None, "The AudioBridge to the alert device.")
     alert_audio_device: SharedAttribute[Any] = SharedAttribute(None, "The AudioDevice for alerts.")

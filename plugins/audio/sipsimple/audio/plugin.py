@@ -22,8 +22,9 @@ def sipsimple_settings() -> Iterable[Any]:
 def sipsimple_application_services(application: Any) -> Iterable[Any]:
     from sipsimple.audio.service import AudioService
     from sipsimple.streams.rtp.engine import EngineService
+    from sipsimple.streams.rtp.nat_type import NATTypeService
 
-    return (AudioService(application), EngineService())
+    return (AudioService(application), EngineService(), NATTypeService(application))
 
 
 @hookimpl

@@ -6,7 +6,8 @@ there, all of them at once, and one that is not is left out. Names are looked up
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -17,7 +18,7 @@ from sipsimple.core.transport.stun import binding_request
 from sipsimple.core.wire.host import is_ip_address
 from sipsimple.realm import Singleton, current_realm
 
-__all__ = ["KNOWN_FOR", "PROBE_TIMEOUT", "Server", "ServerProbe"]
+__all__ = ["KNOWN_FOR", "MAX_SERVERS", "PROBE_TIMEOUT", "Server", "ServerProbe", "look_up"]
 
 PROBE_TIMEOUT = 1.0  # seconds, with the look-up of the name
 REPEAT_AFTER = 0.25
@@ -67,11 +68,7 @@ class _Question(DatagramProtocol):
             self._finish(None)
             return
         for server in servers:
-            if is_ip_address(server[0]):
-                self._found(server, server[0])
-            else:
-                receiver = _Receiver(self, server)
-                reactor.nameResolver.resolveHostName(receiver, server[0], 0, [IPv4Address], "UDP")
+            look_up(reactor, server[0], lambda address, server=server: self._found(server, address))  # type: ignore[misc]
 
     def _found(self, server: Server, address: str) -> None:
         if not self.done.called and not self._waiting[server]:
@@ -79,7 +76,8 @@ class _Question(DatagramProtocol):
             self._ask(server)
 
     def _ask(self, server: Server) -> None:
-        self.transport.write(self._request, (self._waiting[server], server[1]))
+        with suppress(OSError):  # there is no way to it now
+            self.transport.write(self._request, (self._waiting[server], server[1]))
         self._timers.append(self._reactor.callLater(REPEAT_AFTER, self._ask, server))
 
     def datagramReceived(self, data: bytes, sender: tuple[str, int]) -> None:
@@ -108,18 +106,25 @@ class _Question(DatagramProtocol):
         self.done.callback(address)
 
 
-class _Receiver:
-    """Takes the first address of a name (IResolutionReceiver)."""
+def look_up(reactor: Any, host: str, found: Callable[[str], object]) -> None:
+    """Call `found` with the IPv4 addresses of a host, as they come; never for a name that is not known."""
+    if is_ip_address(host):
+        found(host)
+    else:
+        reactor.nameResolver.resolveHostName(_Receiver(found), host, 0, [IPv4Address], "UDP")
 
-    def __init__(self, question: _Question, server: Server) -> None:
-        self._question = question
-        self._server = server
+
+class _Receiver:
+    """Takes the addresses of a name (IResolutionReceiver)."""
+
+    def __init__(self, found: Callable[[str], object]) -> None:
+        self._found = found
 
     def resolutionBegan(self, resolution: Any) -> None:
         """Nothing to do: the system's look-up can't be broken off."""
 
     def addressResolved(self, address: Any) -> None:
-        self._question._found(self._server, address.host)
+        self._found(address.host)
 
     def resolutionComplete(self) -> None:
         """Nothing to do: without an address the server is dead when the time is over."""
