@@ -114,8 +114,8 @@ def main() -> int:
     figures = Figures("Sessions and chat between two processes")
     figures.add("connect() to SIPSessionDidStart", 1000 * middle("setup"), "ms", at_most=5, limit=(bare, round_trip))
     figures.add("sessions, one after the other", middle("rate"), "/s", at_least=150, limit=(bare, 1000 / round_trip))
-    figures.add("chat messages with reports", middle("messages"), "/s", at_least=1500, limit=(bare, 1000 / round_trip))
-    figures.add("one message until its report", 1000 * middle("latency"), "ms", at_most=3, limit=(bare, round_trip))
+    figures.add("chat messages with reports", middle("messages"), "/s", at_least=2500, limit=(bare, 1000 / round_trip))
+    figures.add("one message until its report", 1000 * middle("latency"), "ms", at_most=2, limit=(bare, round_trip))
     figures.show()
     return 1 if figures.missed else 0
 

@@ -164,6 +164,62 @@ def msrp(data: bytes) -> None:
     parser.feed(data[1 + cut :])
 
 
+class _Owner:
+    """Who made a connection; every request is for one session, which has the URI msrp://10.0.0.1:2855/s;tcp."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def connection_ready(self, connection: Any) -> None:
+        pass
+
+    def session_for(self, connection: Any, uri: Any) -> Any:
+        if self.session.is_closed or uri != self.session.local_uri:
+            return 481
+        self.session.binding.bound(connection)
+        return self.session
+
+    def connection_lost(self, connection: Any, reason: Any) -> None:
+        pass
+
+
+def msrp_session(data: bytes) -> None:
+    """A session with a message and a request under way: whatever comes, nothing is raised, and time ends all of it."""
+    from twisted.internet.task import Clock
+    from twisted.internet.testing import StringTransport
+    from twisted.python.failure import Failure
+
+    from msrplib.connection import MSRPConnection
+    from msrplib.errors import MSRPError
+    from msrplib.limits import Limits
+    from msrplib.session import MSRPSession
+    from msrplib.uri import MSRPURI
+
+    limits = Limits(report_timeout=10, max_message_size=100_000)
+    peer = MSRPURI("10.0.0.2", 2855, "p")
+    session = MSRPSession(MSRPURI("10.0.0.1", 2855, "s"), (peer,), limits=limits)
+    clock, outcomes = Clock(), []
+    connection = MSRPConnection(clock, _Owner(session), limits)
+    transport: Any = StringTransport()
+    transport.abortConnection = transport.loseConnection
+    connection.makeConnection(transport)
+    session.binding.bound(connection)
+    session.send_message(b"x" * 5000, "text/plain", "m", success_report="yes")
+    session.send_nickname("n").addBoth(outcomes.append)
+    cut = data[0] if data else 0
+    for piece in (data[1 : 1 + cut], data[1 + cut :]):
+        if not transport.disconnecting:
+            connection.dataReceived(piece)
+    for _ in range(10):
+        clock.advance(30)
+    session.close()
+    assert len(outcomes) == 1, outcomes
+    if isinstance(outcomes[0], Failure):
+        assert outcomes[0].check(MSRPError), outcomes[0]
+    connection.connectionLost()
+    assert not clock.getDelayedCalls(), clock.getDelayedCalls()
+
+
 def cpim(data: bytes) -> None:
     """message/cpim: what was parsed can be printed, unless it has names that we do not print, and parsed again."""
     from sipsimple.streams.chat import ChatStreamError
@@ -184,6 +240,20 @@ def composing(data: bytes) -> None:
         parse_composing(data)
     except ValueError:
         return
+
+
+def imdn(data: bytes) -> None:
+    """Disposition notifications: what was read is printed and read the same, as far as a document can say it."""
+    from sipsimple.streams.chat.imdn import parse_imdn, print_imdn
+
+    try:
+        parsed = parse_imdn(data)
+    except ValueError:
+        return
+    again = parse_imdn(print_imdn(parsed))
+    assert (again.message_id, again.disposition, again.status) == (
+        parsed.message_id, parsed.disposition, parsed.status,
+    )  # fmt: skip
 
 
 def file(data: bytes) -> None:
@@ -226,6 +296,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
     "call": (call, ("fuzz/corpus/call",)),
     "file": (file, ("fuzz/corpus/file",)),
     "msrp": (msrp, ("fuzz/corpus/msrp",)),
+    "msrp_session": (msrp_session, ("fuzz/corpus/msrp", "fuzz/corpus/msrp_session")),
     "cpim": (cpim, ("fuzz/corpus/cpim",)),
     "composing": (composing, ("fuzz/corpus/composing",)),
+    "imdn": (imdn, ("fuzz/corpus/imdn",)),
 }

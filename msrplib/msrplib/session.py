@@ -11,6 +11,7 @@ from msrplib.delivery import DeliveryTable
 from msrplib.errors import (
     ConnectionClosedError,
     FingerprintError,
+    MSRPSyntaxError,
     QueueFullError,
     SessionStateError,
     as_failure,
@@ -261,8 +262,7 @@ class MSRPSession:
         :param byte_range: what it reports on; by default the octets of that chunk
         """
         if byte_range is None:
-            start, _, total = chunk.byte_range or ByteRange(1, None, None)
-            byte_range = ByteRange(start, start - 1 + chunk.size, total)
+            byte_range = _octets_of(chunk)
         status = Status(code, REASONS.get(code, "") if comment is None else comment)
         check_header("Status", str(status))
         self._write_report(chunk, chunk.message_id or "", byte_range, status)
@@ -459,3 +459,12 @@ class MSRPSession:
     def _source_failed(self, message: OutgoingMessage, reason: str) -> None:
         if not message.is_final:
             self._deliveries.fail(message, 400, reason, None)
+
+
+def _octets_of(chunk: MSRPData) -> ByteRange:
+    """Which octets a chunk has; where it does not say it, or not as it should, those at the beginning."""
+    try:
+        start, _, total = chunk.byte_range or ByteRange(1, None, None)
+    except MSRPSyntaxError:
+        start, total = 1, None
+    return ByteRange(start, start - 1 + chunk.size, total)

@@ -193,6 +193,17 @@ def test_a_refusal_behind_a_relay(stage: Any, failure_report: str) -> None:
     assert b"Byte-Range: 1-2/9\r\nStatus: 000 413 Enough\r\n" in received
 
 
+@pytest.mark.parametrize("byte_range", ["nonsense", "9-1/3", "1-99/3"])
+def test_a_refusal_of_what_has_no_place(stage: Any, byte_range: str) -> None:
+    """RFC 4976 6.4.2: a chunk behind a relay whose Byte-Range makes no sense is refused and reported like others, and
+    the connection with all its sessions goes on."""
+    stage.from_path = "msrp://relay:2855/x;tcp msrp://10.0.0.2:9/peer;tcp"
+    received = stage.send("abcd", f"Byte-Range: {byte_range}\r\n{TEXT}", b"Hi")
+    assert [code for _, code in codes(received)] == ["400", "REPORT"] and b"Byte-Range: 1-2/*\r\n" in received
+    stage.send("abce", TEXT, b"Hi")
+    assert len(stage.handler.messages) == 1
+
+
 def test_refused_in_the_middle(stage: Any) -> None:
     """RFC 4975 10.5: 413 comes before the end of the chunk; the rest is dropped; the next message is received."""
     stage.handler.decide = lambda chunk: Refusal(413) if chunk.message_id == "one" else None
