@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from typing import Any
 
@@ -160,3 +161,24 @@ def test_nothing_is_left_of_a_session(ended_by: str) -> None:
     bob.recorder.clear()
     gc.collect()
     assert [reference() for reference in left] == [None] * 4
+
+
+def test_description() -> None:
+    """CHAT-003, CHAT-004: the offer of a chat over TLS, as it is in the INVITE."""
+    alice, bob = agents("tls")
+    connected(alice, bob)
+    invite = next(bytes(packet.data) for packet in alice.network.packets if bytes(packet.data).startswith(b"INVITE "))
+    lines = invite.partition(b"\r\n\r\n")[2].decode().split("\r\n")
+    ip = alice.ip
+    settings: Any = alice.run(SIPSimpleSettings)
+    assert lines[0] == "v=0"
+    origin = re.fullmatch(rf"o=- ([0-9]+) \1 IN IP4 {re.escape(ip)}", lines[1])
+    assert origin and int(origin[1]) > 2_208_988_800  # seconds since 1900, as in NTP
+    assert lines[2:5] == [f"s={settings.user_agent}", f"c=IN IP4 {ip}", "t=0 0"]
+    media = re.fullmatch(r"m=message ([0-9]+) TCP/TLS/MSRP \*", lines[5])
+    assert media, lines
+    assert any(
+        re.fullmatch(rf"a=path:msrps://{re.escape(ip)}:{media[1]}/[A-Za-z0-9]{{20,}};tcp", line) for line in lines
+    )
+    assert "a=accept-types:message/cpim text/* application/im-iscomposing+xml" in lines
+    assert "a=accept-wrapped-types:*" in lines
