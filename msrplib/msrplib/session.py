@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msrplib.answers import encode_report
@@ -416,7 +417,8 @@ class MSRPSession:
         is_told = not chunk.answered and chunk.message_id and " " in chunk.headers.get("From-Path", "")
         self.respond(chunk, refusal.code, refusal.comment or None)
         if is_told and chunk.failure_report != "no":
-            self.send_report(chunk, refusal.code, refusal.comment or None)
+            with suppress(MSRPSyntaxError):  # the comment has something of its headers that no line can have
+                self.send_report(chunk, refusal.code, refusal.comment or None)
 
     def _report_success(self, chunk: MSRPData, message_id: str, size: int) -> None:
         self._write_report(chunk, message_id, ByteRange(1, size, size), Status(200, "OK"))

@@ -204,6 +204,14 @@ def test_a_refusal_of_what_has_no_place(stage: Any, byte_range: str) -> None:
     assert len(stage.handler.messages) == 1
 
 
+@pytest.mark.parametrize("extra", ["Byte-Range: 9-3/x", "Byte-Range: 1-*/*\r\nX\0Y:", "Content-Type:"])
+def test_rubbish_behind_a_relay(stage: Any, extra: str) -> None:
+    """It is refused, and the connection goes on, whether or not a REPORT can be made of it."""
+    stage.from_path = "msrp://relay:2855/x;tcp msrp://10.0.0.2:9/peer;tcp"
+    assert codes(stage.send("abcd", f"{extra}\r\n{TEXT}", b"Hi", "+"))[0] == ("abcd", "400")
+    assert ("good", "200") in codes(stage.send("good", TEXT, b"Hi"))
+
+
 def test_refused_in_the_middle(stage: Any) -> None:
     """RFC 4975 10.5: 413 comes before the end of the chunk; the rest is dropped; the next message is received."""
     stage.handler.decide = lambda chunk: Refusal(413) if chunk.message_id == "one" else None

@@ -93,7 +93,7 @@ class Accepting(SetupPhase):
         for stream in refused:
             session._media.end(stream)
         for stream in accepted.values():
-            session._media.accepted(stream, session, "incoming")
+            session._media.accepted(stream, session)
         self._check()
 
     def stream_settled(self, stream: Any) -> None:

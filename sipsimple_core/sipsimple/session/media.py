@@ -98,10 +98,11 @@ class MediaOwner(Protocol):
 
 
 class _Entry:
-    __slots__ = ("reason", "stage", "stream", "timer")
+    __slots__ = ("direction", "reason", "stage", "stream", "timer")
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, direction: str) -> None:
         self.stream = stream
+        self.direction = direction
         self.stage = Stage.NEW
         self.timer: Any = None
         self.reason: str | None = None
@@ -152,17 +153,18 @@ class SessionMedia:
     def offered(self, stream: Any, session: Any, direction: str) -> None:
         """The remote party offers a stream: it is initialized, now or, if it wants that, when it is accepted."""
         if getattr(stream, "waits_for_acceptance", False):
-            self._entries[id(stream)] = _Entry(stream)
+            self._entries[id(stream)] = _Entry(stream, direction)
         else:
             self.initialize(stream, session, direction)
 
-    def accepted(self, stream: Any, session: Any, direction: str) -> None:
+    def accepted(self, stream: Any, session: Any) -> None:
         """The application accepts a stream that was offered."""
-        if self._entries[id(stream)].stage is Stage.NEW:
-            self.initialize(stream, session, direction)
+        entry = self._entries[id(stream)]
+        if entry.stage is Stage.NEW:
+            self.initialize(stream, session, entry.direction)
 
     def initialize(self, stream: Any, session: Any, direction: str) -> None:
-        entry = self._entries[id(stream)] = _Entry(stream)
+        entry = self._entries[id(stream)] = _Entry(stream, direction)
         for event in _ANSWERS:
             self._center.add_observer(self, name=event.value, sender=stream)
         self._do(entry, _E.INITIALIZE, stream.initialize, session, direction)

@@ -89,7 +89,7 @@ class AcceptingProposal(_Proposed):
             if index not in self._accepted:
                 self.session._media.end(stream)
         for stream in self._accepted.values():
-            self.session._media.accepted(stream, self.session, "incoming")
+            self.session._media.accepted(stream, self.session)
         self._check_ready("")
 
     def withdrawn(self, code: int, reason: str | None) -> None:
