@@ -19,11 +19,11 @@ TONE = 500.0  # Hz, what a phone says
 
 CONFIG = """\
 poll_method epoll
-sip_listen 127.0.0.1:{sip_port}
+sip_listen {address}:{sip_port}
 call_local_timeout 120
 statmode_default off
 call_max_calls 8
-net_interface 127.0.0.1
+net_interface {address}
 prefer_ipv6 no
 audio_player aubridge,loop
 audio_source aufile,{folder}/tone.wav
@@ -68,9 +68,10 @@ class BaresipPhone:
 
     def __init__(
         self, program: str, folder: Path, ports: tuple[int, int, int], parameters: str, rate: int, tone: float,
-        server: Kamailio | None = None,
+        server: Kamailio | None = None, address: str = "127.0.0.1",
     ) -> None:  # fmt: skip
         self.folder = folder
+        self.address = address
         self.sip_port, control_port, rtp_port = ports
         (folder / "rec").mkdir(parents=True)
         self._tone = folder / "tone.wav"
@@ -78,12 +79,12 @@ class BaresipPhone:
         self.ear = Ear(lambda: (folder / "rec").glob("*-dec.wav"))
         (folder / "config").write_text(
             CONFIG.format(
-                folder=folder, sip_port=self.sip_port, control_port=control_port, rtp_port=rtp_port,
+                folder=folder, address=address, sip_port=self.sip_port, control_port=control_port, rtp_port=rtp_port,
                 last_rtp_port=rtp_port + 99, rate=rate, modules=MODULES,
             )
         )  # fmt: skip
         if server is None:
-            account = f"<sip:phone@127.0.0.1:{self.sip_port};transport=udp>;regint=0"
+            account = f"<sip:phone@{address}:{self.sip_port};transport=udp>;regint=0"
         else:
             proxy = f"sip:127.0.0.1:{server.tls_port};transport=tls"
             account = f'<sip:bob@{REALM};transport=tls>;auth_pass={USERS["bob"]};outbound="{proxy}";regint=60'

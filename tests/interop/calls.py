@@ -69,15 +69,13 @@ class Talk:
         self.incoming.stop()
 
 
-def dial(application: Any, user: str, port: int, **settings: Any) -> tuple[Any, Any]:
+def dial(application: Any, user: str, port: int, address: str = "127.0.0.1", **settings: Any) -> tuple[Any, Any]:
     """A session with an audio stream to a user on this machine, and the stream; `settings` are of `account.rtp`."""
     for name, value in settings.items():
         setattr(application.account.rtp, name, value)
     application.account.save()
     session, stream = Session(application.account), AudioStream(application.account)
-    session.connect(
-        ToHeader(SIPURI(user=user, host="127.0.0.1", port=port)), [Route("127.0.0.1", port, "udp")], [stream]
-    )
+    session.connect(ToHeader(SIPURI(user=user, host=address, port=port)), [Route(address, port, "udp")], [stream])
     return session, stream
 
 
@@ -98,7 +96,7 @@ def wait_until_connected(application: Any, session: Any) -> None:
 
 def call(application: Any, phone: BaresipPhone, folder: Path, **settings: Any) -> Talk:
     """A call to a phone, which is up when this returns."""
-    session, stream = dial(application, "phone", phone.sip_port, **settings)
+    session, stream = dial(application, "phone", phone.sip_port, phone.address, **settings)
     wait_until_connected(application, session)
     return Talk(application, session, stream, folder)
 

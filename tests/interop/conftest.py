@@ -220,16 +220,28 @@ def phone(tmp_path: Path) -> Iterator[Callable[..., BaresipPhone]]:
     phones: list[BaresipPhone] = []
 
     def start(
-        parameters: str = "", rate: int = 8000, tone: float = TONE, server: Kamailio | None = None
-    ) -> BaresipPhone:
+        parameters: str = "", rate: int = 8000, tone: float = TONE, server: Kamailio | None = None,
+        address: str = "127.0.0.1",
+    ) -> BaresipPhone:  # fmt: skip
         ports = (_two_ports(), _two_ports(), 20000 + 2 * (free_port() % 10000))
         folder = tmp_path / f"phone{len(phones)}"
-        phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate, tone, server))
+        phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate, tone, server, address))
         return phones[-1]
 
     yield start
     for phone in phones:
         phone.stop()
+
+
+@pytest.fixture
+def address() -> str:
+    """One of this machine's that is no loopback address, which are no ICE candidates (RFC 8445 5.1.1.1)."""
+    from sipsimple.realm import current_realm
+
+    address = current_realm().local_ip_towards("192.0.2.1")
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but the loopback one")
+    return address
 
 
 def _two_ports() -> int:

@@ -127,3 +127,15 @@ def test_the_codec_changes_in_mid_call(application: Any, phone: Any, tmp_path: P
     recorder.wait_until(lambda: stream.codec == "PCMU" and not stream.on_hold, TIMEOUT, "the codec did not change")
     talk.wait_until_heard_again(other)
     talk.end()
+
+
+def test_ice(application: Any, phone: Any, tmp_path: Path, address: str) -> None:
+    """AUD-007, AUD-025, AUD-029, AUD-040: baresip's ICE and ours find a way, and each hears the other on it."""
+    other = phone(";audio_codecs=PCMU/8000/1;medianat=ice", address=address)
+    application.account.nat_traversal.use_ice = True
+    talk = call(application, other, tmp_path, audio_codec_list=("PCMU",))
+    application.recorder.wait_for("AudioStreamICENegotiationDidSucceed", talk.stream, TIMEOUT)
+    assert talk.stream.ice_active
+    assert talk.stream.local_rtp_candidate_type == "host"
+    talk.wait_until_heard(other)
+    talk.end()

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from sipsimple.realm import current_realm
-
 from .conftest import free_port, require
 from .coturn_server import Coturn
 from .own_call import OwnCall
@@ -16,15 +14,6 @@ from .own_call import OwnCall
 pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
 
 TIMEOUT = 30
-
-
-@pytest.fixture
-def address() -> str:
-    """One of this machine's that is no loopback address, which are no ICE candidates (RFC 8445 5.1.1.1)."""
-    address = current_realm().local_ip_towards("192.0.2.1")
-    if address.startswith("127."):
-        pytest.skip("this machine has no address but the loopback one")
-    return address
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Calls of the application to itself: several at once, many in a row, their delay, and engines that die.
+"""Calls of the application to itself: several at once, their delay, and engines that die.
 
 How fast they are is measured by benchmarks/bench_calls.py, on a machine that does nothing else.
 """
@@ -22,7 +22,6 @@ from .own_call import OwnCall
 pytest.importorskip("pjsua2", reason="pip install 'sipsimple-audio[pjsua2]'", exc_type=ImportError)
 
 TIMEOUT = 30
-ROW = 25
 
 
 def engines() -> list[Any]:
@@ -85,16 +84,3 @@ def test_an_engine_that_is_killed(application: Any) -> None:
     again.talk()
     for call in (*spared, again):
         call.end()
-
-
-def test_calls_in_a_row(application: Any) -> None:
-    """AUD-001: they leave no process, no socket and no file behind."""
-    OwnCall(application).end()
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(ROW):
-        OwnCall(application).end()
-    until(lambda: len(os.listdir("/proc/self/fd")) < before + ROW // 5, "descriptors are left")
-    until(
-        lambda: len(engines()) <= 2, "processes are left"
-    )  # one, and one in which the streams of two calls overlapped
-    until(lambda: not any(process.streams or process.leaving for process in engines()), "streams are left")
