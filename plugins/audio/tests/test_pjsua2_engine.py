@@ -107,7 +107,8 @@ def test_many_streams_one_after_the_other_leave_nothing(bench: EngineBench) -> N
     for _ in range(30):
         once()
     until(lambda: descriptors() <= before)
-    assert [process.pid for process in bench.engine.processes] == [child]
+    # there is another one for a while, when streams are made as others are going
+    until(lambda: [process.pid for process in bench.engine.processes] == [child])
 
 
 def test_a_place_is_free_when_it_is_said_to_be(bench: EngineBench, monkeypatch: Any) -> None:
