@@ -123,7 +123,7 @@ def test_ports_and_ids_are_not_those_of_before(lookups: Lookups) -> None:
 
 
 MALFORMED: dict[str, Callable[[bytes], bytes]] = {
-    "cut off": lambda wire: wire[:-3],
+    "cut off": lambda wire: wire[:-14],
     "more records than there are": lambda wire: wire[:6] + b"\x00\x09" + wire[8:],
     "too many records": lambda wire: wire[:6] + b"\xff\xff" + wire[8:],
     "a name that points at itself": lambda wire: wire.replace(b"\xc0\x0c\x00\x01\x00\x01\x00\x00", b"\xc0\x21" * 4),

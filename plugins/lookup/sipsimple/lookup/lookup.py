@@ -126,6 +126,7 @@ class _Lookup:
         return looking.addCallbacks(self._succeeded, self._failed)
 
     async def _look(self, find: Find, resolver: Resolver, asker: Asker) -> list[Any]:
+        await resolver.pacer.turn()
         return await find(resolver, asker)
 
     def _trace(self, question: Question, outcome: Outcome) -> None:

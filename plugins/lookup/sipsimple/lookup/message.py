@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import dns.exception
 import dns.flags
@@ -49,23 +49,34 @@ class MalformedResponseError(Exception):
     """Octets that are no DNS message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A name, in lower case and without a final dot, and the type of the records that are asked for.
-
-    Raises dns.exception.DNSException when it can't be the name of anything.
-    """
+class Question(NamedTuple):
+    """A name, in lower case and without a final dot, and the type of the records that are asked for."""
 
     name: str
     rdtype: dns.rdatatype.RdataType
 
     @property
+    def dns_name(self) -> dns.name.Name:
+        """The name as dnspython has it. Raises dns.exception.DNSException when it can't be the name of anything."""
+        return _dns_name(self.name)
+
+    @property
     def wire(self) -> bytes:
-        """Its octets in a message."""
-        return dns.name.from_text(self.name).to_wire() + _QUESTION.pack(self.rdtype, IN)  # type: ignore[operator]
+        """Its octets in a message. Raises like `dns_name`."""
+        return _wire(self.name) + _QUESTION.pack(self.rdtype, IN)
 
     def __str__(self) -> str:
         return f"{dns.rdatatype.to_text(self.rdtype)} {self.name}"
+
+
+@lru_cache(maxsize=1024)
+def _dns_name(name: str) -> dns.name.Name:
+    return dns.name.from_text(name)
+
+
+@lru_cache(maxsize=1024)
+def _wire(name: str) -> bytes:
+    return _dns_name(name).to_wire() or b""
 
 
 def name_of(name: dns.name.Name) -> str:
@@ -114,35 +125,66 @@ def _read(wire: bytes) -> Reading:
     id, flags, questions, answers, authorities, additionals = HEADER.unpack_from(wire)
     if answers + authorities + additionals > MAX_RECORDS:
         raise MalformedResponseError(f"{answers + authorities + additionals} records")
-    parser: Any = dns.wire.Parser(wire, HEADER.size)
     message = dns.message.QueryMessage(id=id)
     message.flags = dns.flags.Flag(flags)
+    reader = _Reader(wire, message)
     for _ in range(questions):
-        name = dns.name.from_wire_parser(parser)
-        rdtype, rdclass = parser.get_struct("!HH")
-        message.find_rrset(message.question, name, rdclass, rdtype, create=True, force_unique=True)
-    read = 0
-    for section, count in (
-        (message.answer, answers),
-        (message.authority, authorities),
-        (message.additional, additionals),
-    ):
-        for _ in range(count):
-            _read_record(parser, message, section)
-            read += 1
-            if read % RECORDS_AT_ONCE == 0:
+        reader.read_question()
+    sections = [(message.answer, answers)]
+    if not answers:
+        # what is beside an answer is not used: only who says that there is none, and the rest of the rcode
+        sections += [(message.authority, authorities), (message.additional, additionals)]
+    for section, count in sections:
+        for number in range(1, count + 1):
+            reader.read_record(section)
+            if number % RECORDS_AT_ONCE == 0:
                 yield
     return message
 
 
-def _read_record(parser: Any, message: dns.message.QueryMessage, section: Any) -> None:
-    name = dns.name.from_wire_parser(parser)
-    rdtype, rdclass, ttl, length = parser.get_struct("!HHIH")
-    with parser.restrict_to(length):
-        rdata = dns.rdata.from_wire_parser(rdclass, rdtype, parser)
-    if rdtype == dns.rdatatype.OPT:
-        message.opt = dns.rrset.from_rdata(name, ttl, rdata)
-    elif rdtype != dns.rdatatype.TSIG:
-        ttl = ttl if ttl <= 0x7FFFFFFF else 0  # RFC 2181 8
-        rrset = message.find_rrset(section, name, rdclass, rdtype, rdata.covers(), create=True)
-        rrset.add(rdata, ttl)
+class _Reader:
+    """Reads one record after the other into a message."""
+
+    def __init__(self, wire: bytes, message: dns.message.QueryMessage) -> None:
+        self._wire = wire
+        self._message = message
+        self._parser: Any = dns.wire.Parser(wire, HEADER.size)
+        self._names: dict[int, dns.name.Name] = {}  # by where they are, for those that point there
+        self._rrset: tuple[Any, ...] = ()
+        self._key: tuple[Any, ...] = ()
+
+    def read_question(self) -> None:
+        name = self._read_name()
+        rdtype, rdclass = self._parser.get_struct("!HH")
+        message = self._message
+        message.find_rrset(message.question, name, rdclass, rdtype, create=True, force_unique=True)
+
+    def read_record(self, section: Any) -> None:
+        parser = self._parser
+        name = self._read_name()
+        rdtype, rdclass, ttl, length = parser.get_struct("!HHIH")
+        with parser.restrict_to(length):
+            rdata = dns.rdata.from_wire_parser(rdclass, rdtype, parser)
+        if rdtype == dns.rdatatype.OPT:
+            self._message.opt = dns.rrset.from_rdata(name, ttl, rdata)
+            return
+        key = (id(section), id(name), rdclass, rdtype)
+        if key != self._key or rdtype == dns.rdatatype.RRSIG:
+            covers = rdata.covers()
+            self._rrset = (self._message.find_rrset(section, name, rdclass, rdtype, covers, create=True), name)
+            self._key = key
+        self._rrset[0].add(rdata, ttl if ttl <= 0x7FFFFFFF else 0)  # RFC 2181 8
+
+    def _read_name(self) -> dns.name.Name:
+        """The name here; most are pointers (RFC 1035 4.1.4) to one that was read already."""
+        parser = self._parser
+        start = parser.current
+        if start + 1 < len(self._wire) and self._wire[start] >= 0xC0:
+            start = int.from_bytes(self._wire[start : start + 2], "big") & 0x3FFF
+            known = self._names.get(start)
+            if known is not None:
+                parser.get_bytes(2)
+                return known
+        name = dns.name.from_wire_parser(parser)
+        self._names[start] = name
+        return name

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 __all__ = ["Pacer"]
 
 #: How long the work goes on before others have their turn, in seconds.
@@ -24,11 +26,22 @@ class Pacer:
         self._waiting: deque[Callable[[], object]] = deque()
         self._open = 0
         self._turn: Any = None
+        self._end = 0.0  # of the slice
 
     def work(self, steps: Iterator[object]) -> None:
         """Go through the steps of an iterator, soon; it must not raise."""
         self._work.append(steps)
         self._wake()
+
+    async def turn(self) -> None:
+        """Wait until there is time for more work: not at all where little was done in this turn of the loop."""
+        if self._turn is None:
+            self._end = time.perf_counter() + SLICE
+            self._wake()  # and with that the slice is over
+        if self._work or time.perf_counter() >= self._end:
+            turn: Deferred[None] = Deferred()
+            self.work(_fire(turn))
+            await turn
 
     def open(self, start: Callable[[], object]) -> None:
         """Call `start`, which must not raise, as soon as there is room; `close` is to be called once after that."""
@@ -54,7 +67,7 @@ class Pacer:
             self._turn = self._reactor.callLater(0, self._take_turn)
 
     def _take_turn(self) -> None:
-        end = time.perf_counter() + SLICE
+        self._end = time.perf_counter() + SLICE
         while True:
             if self._work:
                 try:
@@ -67,6 +80,12 @@ class Pacer:
             else:
                 self._turn = None
                 return
-            if time.perf_counter() >= end:
+            if time.perf_counter() >= self._end:
                 self._turn = self._reactor.callLater(0, self._take_turn)
                 return
+
+
+def _fire(turn: Deferred[None]) -> Iterator[None]:
+    if not turn.called:  # it may have been cancelled
+        turn.callback(None)
+    yield from ()

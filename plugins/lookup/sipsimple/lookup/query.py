@@ -215,7 +215,7 @@ class _Query:
 
     def _outcome_of(self, message: dns.message.QueryMessage, server: Nameserver) -> Outcome:
         rdtype = self._question.rdtype
-        name = dns.name.from_text(self._question.name)
+        name = self._question.dns_name
         answer = dns.resolver.Answer(name, rdtype, dns.rdataclass.IN, message, server.address, server.port)
         authority = _authority(message)
         if answer.rrset is not None or (answer.canonical_name != name and authority is None and not message.rcode()):

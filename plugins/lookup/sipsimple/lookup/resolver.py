@@ -111,7 +111,7 @@ class Resolver:
 
     async def _ask(self, question: Question, asker: Asker, servers: Servers | None) -> Outcome:
         try:
-            question.wire  # noqa: B018  (raises for what is no name)
+            question.dns_name  # noqa: B018  (raises for what is no name)
         except (dns.exception.DNSException, UnicodeError) as error:
             return Outcome(None, dns.resolver.NoAnswer(f"{question.name[:300]!r} can't be a name: {error}"), [])
         key = (question, servers is None and asker.domain is not None)  # finding the servers may ask the same of others
@@ -126,6 +126,7 @@ class Resolver:
 
     def _begin(self, question: Question, asker: Asker, servers: Servers | None) -> Deferred[Outcome]:
         async def ask() -> Outcome:
+            await self.pacer.turn()
             candidates = await (self._authorities.servers(question, asker) if servers is None else servers())
             limits, reachability = asker.limits, self._reachability
             outcome = await query(self.reactor, self.pacer, reachability, question, candidates, limits)

@@ -33,6 +33,7 @@ async def addresses_of_all(resolver: Resolver, asker: Asker, servers: Sequence[T
     """The addresses of servers, in their order; servers that have none are left out, and the text says why."""
 
     async def of(server: Target) -> list[Address]:
+        await resolver.pacer.turn()
         try:
             found = await addresses(resolver, server.host, asker)
         except QueryError as error:
