@@ -24,6 +24,7 @@ PEERS = {
     "pulseaudio": "apt-get install --no-install-recommends pulseaudio",
     "pactl": "apt-get install --no-install-recommends pulseaudio-utils",
     "turnserver": "apt-get install --no-install-recommends coturn",
+    "nsd": "apt-get install --no-install-recommends nsd",
     "sipp": "apt-get install --no-install-recommends sip-tester",
     "kamailio": "apt-get install --no-install-recommends kamailio kamailio-tls-modules kamailio-presence-modules "
     "kamailio-outbound-modules kamailio-websocket-modules",
