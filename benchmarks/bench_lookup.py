@@ -45,8 +45,8 @@ def zone() -> str:
 
 
 class Ticker:
-    """Runs in every turn of the loop; the CPU time of the longest one is in `turn`, in milliseconds, and what of any the
-    garbage collector took in `collector`."""
+    """Runs in every turn of the loop. In milliseconds of CPU time, `turn` has the longest one, without what the garbage
+    collector took in it, `collector` the longest time that this took."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor

@@ -29,3 +29,10 @@ def sipsimple_application_services(application: Any) -> Iterable[Any]:
     from sipsimple.lookup.manager import DNSManager
 
     return (DNSManager(),)
+
+
+@hookimpl
+def sipsimple_commands() -> Iterable[Any]:
+    from sipsimple.lookup.command import lookup
+
+    return (lookup,)
