@@ -6,7 +6,7 @@ The values are dnspython's. A long answer takes long to read, so `read_response`
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -130,15 +130,12 @@ def _read(wire: bytes) -> Reading:
     reader = _Reader(wire, message)
     for _ in range(questions):
         reader.read_question()
-    sections = [(message.answer, answers)]
-    if not answers:
+    yield from reader.read_section(message.answer, answers)
+    asked = {rrset.rdtype for rrset in message.question}
+    if not any(rrset.rdtype in asked for rrset in message.answer):
         # what is beside an answer is not used: only who says that there is none, and the rest of the rcode
-        sections += [(message.authority, authorities), (message.additional, additionals)]
-    for section, count in sections:
-        for number in range(1, count + 1):
-            reader.read_record(section)
-            if number % RECORDS_AT_ONCE == 0:
-                yield
+        yield from reader.read_section(message.authority, authorities)
+        yield from reader.read_section(message.additional, additionals)
     return message
 
 
@@ -150,7 +147,7 @@ class _Reader:
         self._message = message
         self._parser: Any = dns.wire.Parser(wire, HEADER.size)
         self._names: dict[int, dns.name.Name] = {}  # by where they are, for those that point there
-        self._rrset: tuple[Any, ...] = ()
+        self._rrset: Any = None  # the last one, and what it was found by
         self._key: tuple[Any, ...] = ()
 
     def read_question(self) -> None:
@@ -159,7 +156,13 @@ class _Reader:
         message = self._message
         message.find_rrset(message.question, name, rdclass, rdtype, create=True, force_unique=True)
 
-    def read_record(self, section: Any) -> None:
+    def read_section(self, section: Any, count: int) -> Iterator[None]:
+        for number in range(1, count + 1):
+            self._read_record(section)
+            if number % RECORDS_AT_ONCE == 0:
+                yield
+
+    def _read_record(self, section: Any) -> None:
         parser = self._parser
         name = self._read_name()
         rdtype, rdclass, ttl, length = parser.get_struct("!HHIH")
@@ -171,9 +174,9 @@ class _Reader:
         key = (id(section), id(name), rdclass, rdtype)
         if key != self._key or rdtype == dns.rdatatype.RRSIG:
             covers = rdata.covers()
-            self._rrset = (self._message.find_rrset(section, name, rdclass, rdtype, covers, create=True), name)
+            self._rrset = self._message.find_rrset(section, name, rdclass, rdtype, covers, create=True)
             self._key = key
-        self._rrset[0].add(rdata, ttl if ttl <= 0x7FFFFFFF else 0)  # RFC 2181 8
+        self._rrset.add(rdata, ttl if ttl <= 0x7FFFFFFF else 0)  # RFC 2181 8
 
     def _read_name(self) -> dns.name.Name:
         """The name here; most are pointers (RFC 1035 4.1.4) to one that was read already."""

@@ -39,13 +39,15 @@ class Asker:
     """Whom questions are asked for: one lookup.
 
     :param domain: the domain whose nameservers are the authoritative ones for it, None if they are not to be asked
-    :param trace: called with each question and what became of it
+    :param trace: called with each question and what became of it, once
     """
 
     def __init__(self, limits: Limits, trace: Trace, domain: str | None = None) -> None:
         self.limits = limits
         self.trace = trace
         self.domain = domain
+        #: What was traced for it: a question that several of its steps have is one query.
+        self.traced: set[Question] = set()
         #: The nameservers of domains that were found for it.
         self.authorities: dict[str, list[Nameserver]] = {}
 
@@ -106,7 +108,9 @@ class Resolver:
         outcome = self.cache.get(question)
         if outcome is None:
             outcome = await self._ask(question, asker, servers)
-        asker.trace(question, outcome)
+        if question not in asker.traced:
+            asker.traced.add(question)
+            asker.trace(question, outcome)
         return outcome
 
     async def _ask(self, question: Question, asker: Asker, servers: Servers | None) -> Outcome:
