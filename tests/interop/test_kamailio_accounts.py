@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from .kamailio_server import ADDRESS, ADDRESS_IPV6, REALM, USERS, Kamailio
+from .conftest import require
+from .kamailio_server import ADDRESS, ADDRESS_IPV6, REALM, USERS, Kamailio, free_port
+from .nsd_server import Nsd
 
 TIMEOUT = 30
 
@@ -45,7 +47,7 @@ class Phone:
 
         change(SIPSimpleSettings(), settings)
 
-    def account(self, user: str, proxy: str, **settings: Any) -> Any:
+    def account(self, user: str, proxy: str | None, **settings: Any) -> Any:
         """An enabled account of a user; settings as `sip__tls_name`."""
         from sipsimple.account import Account
 
@@ -310,3 +312,33 @@ def test_nothing_is_left_running(tmp_path: Path, kamailio_server: Kamailio) -> N
             break
         assert time.monotonic() < deadline, "processes of Kamailio are left"
         time.sleep(0.05)
+
+
+ZONE = """
+@ IN SOA ns admin 1 7200 3600 86400 300
+@ IN NS ns
+ns IN A 127.0.0.1
+_sip._tcp IN SRV 10 10 {dead} dead
+_sip._tcp IN SRV 20 10 {port} server
+dead IN A 127.0.0.1
+server IN A 127.0.0.1
+"""
+
+
+def test_the_registrar_is_found_by_srv(phone: Phone, kamailio_server: Kamailio, tmp_path: Path) -> None:
+    """DNS-021, ACC-044: nothing is told but the address; the first server is dead, so that it is the second one."""
+    dead = free_port()
+    nameserver = Nsd(require("nsd"), tmp_path / "nsd", {REALM: ZONE.format(dead=dead, port=kamailio_server.port)})
+    nameserver.start()
+    try:
+        phone.set(dns__probe_domain=None, dns__use_authoritative=False, dns__nameservers=[nameserver.server])
+        phone.set(sip__transport_list=["tcp"])
+        data = phone.wait("RegistrationDidSucceed", phone.account("alice", None))
+        assert (data.registrar.port, data.registrar.transport) == (kamailio_server.port, "tcp")
+        found = phone.recorder.last("DNSLookupDidSucceed").data.result
+        assert [(route.port, route.server) for route in found] == [
+            (dead, f"dead.{REALM}"),
+            (kamailio_server.port, f"server.{REALM}"),
+        ]
+    finally:
+        nameserver.stop()
