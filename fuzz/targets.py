@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from random import Random
 from typing import Any
 
 __all__ = ["TARGETS"]
@@ -285,6 +286,39 @@ def file(data: bytes) -> None:
 
 
 #: name: the target and the folders (below the repository) of its seeds.
+def dns(data: bytes) -> None:
+    """DNS responses: read, or refused, and in no more time than a slice; what is asked of one has an outcome."""
+    import dns.exception
+    import dns.rdatatype
+
+    from sipsimple.lookup.message import IN, MalformedResponseError, Question, matches, read_response
+    from sipsimple.lookup.naptr import replacements
+    from sipsimple.lookup.query import outcome_of
+    from sipsimple.lookup.srv import targets
+
+    question = Question("_sip._udp.example.com", dns.rdatatype.SRV)
+    if not matches(data, int.from_bytes(data[:2], "big"), question.wire):
+        return
+    reading = read_response(data)
+    try:
+        while True:
+            next(reading)
+    except StopIteration as done:
+        message = done.value
+    except MalformedResponseError:
+        return
+    message.to_text()
+    try:
+        outcome = outcome_of(question, message, [])
+    except dns.exception.DNSException:
+        return
+    assert (outcome.answer is None) != (outcome.error is None)
+    if outcome.records:
+        targets(outcome.records, Random(1))
+    found = [rrset for rrset in message.answer if (rrset.rdclass, rrset.rdtype) == (IN, dns.rdatatype.NAPTR)]
+    replacements([record for rrset in found for record in rrset], ("udp", "tcp", "tls"))
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
     "message": (message, ("sipsimple_core/tests/data/rfc4475", "fuzz/corpus/sip")),
     "uri": (uri, ("fuzz/corpus/uri",)),
@@ -298,6 +332,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[str, ...]]] = {
     "msrp": (msrp, ("fuzz/corpus/msrp",)),
     "msrp_session": (msrp_session, ("fuzz/corpus/msrp", "fuzz/corpus/msrp_session")),
     "cpim": (cpim, ("fuzz/corpus/cpim",)),
+    "dns": (dns, ("fuzz/corpus/dns",)),
     "composing": (composing, ("fuzz/corpus/composing",)),
     "imdn": (imdn, ("fuzz/corpus/imdn",)),
 }

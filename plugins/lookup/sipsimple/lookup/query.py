@@ -29,7 +29,7 @@ from sipsimple.lookup.message import Question, name_of
 from sipsimple.lookup.nameserver import Nameserver
 from sipsimple.lookup.pacer import Pacer
 
-__all__ = ["Candidate", "Outcome", "Reachability", "query"]
+__all__ = ["Candidate", "Outcome", "Reachability", "outcome_of", "query"]
 
 #: After so many seconds without an answer the next server is asked as well.
 SLOW = 0.7
@@ -158,7 +158,7 @@ class _Query:
         del self._asked[candidate]
         self._reachability.answered(candidate.server)
         try:
-            outcome = self._outcome_of(message, candidate.server)
+            outcome = outcome_of(self._question, message, self._nameservers, candidate.server)
         except dns.exception.DNSException as error:
             self._errors.append(f"{candidate.server} answered nonsense: {error}")
             self._silence = False
@@ -213,23 +213,6 @@ class _Query:
             return dns.exception.Timeout(f"there was no time left for the question {self._question}")
         return dns.resolver.NoNameservers(f"there is no nameserver to ask: {self._question}")
 
-    def _outcome_of(self, message: dns.message.QueryMessage, server: Nameserver) -> Outcome:
-        rdtype = self._question.rdtype
-        name = self._question.dns_name
-        answer = dns.resolver.Answer(name, rdtype, dns.rdataclass.IN, message, server.address, server.port)
-        authority = _authority(message)
-        if answer.rrset is not None or (answer.canonical_name != name and authority is None and not message.rcode()):
-            return Outcome(answer, None, self._nameservers, answer.chaining_result.minimum_ttl)
-        error: Exception
-        if message.rcode() == dns.rcode.NXDOMAIN:
-            error = dns.resolver.NXDOMAIN(qnames=[answer.canonical_name], responses={answer.canonical_name: message})
-        else:
-            error = dns.resolver.NoAnswer(response=message)
-        if authority is None:
-            return Outcome(None, error, self._nameservers)
-        ttl = min(authority.ttl, authority[0].minimum)  # RFC 2308 5
-        return Outcome(None, error, self._nameservers, ttl, name_of(authority.name))
-
     def _finish(self, outcome: Outcome) -> None:
         self._end()
         self.outcome.callback(outcome)
@@ -246,6 +229,26 @@ class _Query:
         if self._slow is not None:
             self._slow.cancel()
             self._slow = None
+
+
+def outcome_of(
+    question: Question, message: dns.message.QueryMessage, nameservers: list[str], server: Nameserver | None = None
+) -> Outcome:
+    """What a response to a question says. Raises dns.exception.DNSException if that contradicts itself."""
+    name = question.dns_name
+    answer = dns.resolver.Answer(name, question.rdtype, dns.rdataclass.IN, message, *(server or ()))
+    authority = _authority(message)
+    if answer.rrset is not None or (answer.canonical_name != name and authority is None and not message.rcode()):
+        return Outcome(answer, None, nameservers, answer.chaining_result.minimum_ttl)
+    error: Exception
+    if message.rcode() == dns.rcode.NXDOMAIN:
+        error = dns.resolver.NXDOMAIN(qnames=[answer.canonical_name], responses={answer.canonical_name: message})
+    else:
+        error = dns.resolver.NoAnswer(response=message)
+    if authority is None:
+        return Outcome(None, error, nameservers)
+    ttl = min(authority.ttl, authority[0].minimum)  # RFC 2308 5
+    return Outcome(None, error, nameservers, ttl, name_of(authority.name))
 
 
 def _authority(message: dns.message.Message) -> Any:
