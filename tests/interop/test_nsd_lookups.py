@@ -203,7 +203,7 @@ CASES = {
     "lame.example": ["udp:127.0.1.9:5067"],
     "many.test.example;transport=udp": None,
     # not to be found
-    "noaddress.test.example": "does not contain an answer",
+    "noaddress.test.example": "has no A record",
     "notarget.test.example": "nowhere.test.example",
     "none.test.example": "says that there is none",
     "nowhere.test.example": "does not exist",

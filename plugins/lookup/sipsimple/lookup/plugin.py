@@ -24,11 +24,40 @@ def sipsimple_resolver() -> Any:
     return DNSLookup()
 
 
+class ManagerService:
+    """Has DNSManager run as long as the application does. What it needs is imported in the thread pool meanwhile, as
+    that takes a while, for which nothing else is to wait."""
+
+    def __init__(self) -> None:
+        self._running = False
+        self._manager: Any = None
+
+    def start(self) -> None:
+        from sipsimple.threading import run_in_thread
+
+        self._running = True
+        run_in_thread(_imported)().addCallback(self._imported)
+
+    def _imported(self, manager: Any) -> None:
+        if self._running:
+            self._manager = manager()
+            self._manager.start()
+
+    def stop(self) -> None:
+        self._running = False
+        if self._manager is not None:
+            self._manager.stop()
+
+
+def _imported() -> Any:
+    from sipsimple.lookup.lookup import DNSManager
+
+    return DNSManager
+
+
 @hookimpl
 def sipsimple_application_services(application: Any) -> Iterable[Any]:
-    from sipsimple.lookup.manager import DNSManager
-
-    return (DNSManager(),)
+    return (ManagerService(),)
 
 
 @hookimpl

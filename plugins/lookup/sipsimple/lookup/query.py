@@ -242,9 +242,10 @@ def outcome_of(
         return Outcome(answer, None, nameservers, answer.chaining_result.minimum_ttl)
     error: Exception
     if message.rcode() == dns.rcode.NXDOMAIN:
-        error = dns.resolver.NXDOMAIN(qnames=[answer.canonical_name], responses={answer.canonical_name: message})
+        error = dns.resolver.NXDOMAIN(f"{name_of(answer.canonical_name)} does not exist")
     else:
-        error = dns.resolver.NoAnswer(response=message)
+        kind = dns.rdatatype.to_text(question.rdtype)
+        error = dns.resolver.NoAnswer(f"{name_of(answer.canonical_name)} has no {kind} record")
     if authority is None:
         return Outcome(None, error, nameservers)
     ttl = min(authority.ttl, authority[0].minimum)  # RFC 2308 5

@@ -6,6 +6,7 @@ Which servers are asked, and in which order: `authority.py`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from random import Random, SystemRandom
 from typing import Any
 
@@ -92,7 +93,7 @@ class Resolver:
             question = Question(name, rdtype)
             outcome = await self.outcome(question, asker)
             if outcome.error is not None:
-                raise outcome.error.with_traceback(None)
+                raise copy(outcome.error)  # which is kept, and would keep with it whoever raised it
             answer = outcome.answer
             assert answer is not None
             if answer.rrset is not None:
