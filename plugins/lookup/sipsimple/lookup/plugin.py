@@ -50,7 +50,8 @@ class ManagerService:
 
 
 def _imported() -> Any:
-    from sipsimple.lookup.lookup import DNSManager
+    import sipsimple.lookup.lookup  # noqa: F401  (for the lookups that follow)
+    from sipsimple.lookup.manager import DNSManager
 
     return DNSManager
 
