@@ -15,6 +15,7 @@ STOP_TIMEOUT = 5.0
 
 CONFIGURATION = """server:
   server-count: 1
+  rrl-ratelimit: 0
   username: ""
   chroot: ""
   zonesdir: "{folder}"
