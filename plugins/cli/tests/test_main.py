@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -199,3 +200,23 @@ def test_commands_that_are_wrong(run: Any, plugins: Any, caplog: pytest.LogCaptu
     for told in ("account is there already", "which is no command", "greet is there already"):
         assert told in caplog.text
     assert "nonsense" not in run("--help").output
+
+
+def test_what_is_printed_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """No markup and no names of emoji in the texts of others."""
+    from sipsimple.cli.environment import CommandLine
+
+    CommandLine().print("[bold]x[/bold] :smile:")
+    assert capsys.readouterr().out == "[bold]x[/bold] :smile:\n"
+
+
+def test_a_terminal_without_unicode(folder: Path) -> None:
+    """What it has no characters for is replaced."""
+    script = (
+        "import sys; from sipsimple.cli import main, environment; "
+        "environment.CommandLine.reading = lambda self: self.print('\\u2713 done') or exit(0); "
+        "sys.exit(main.main(['account', 'list']))"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.stdout == "? done\n", done.stderr

@@ -134,6 +134,30 @@ def test_any_text(content: str) -> None:
     assert results(pair.alice) == {message_id: DELIVERED}
 
 
+def test_ten_megabytes() -> None:
+    """CHAT-008, CHAT-025: the largest message that is taken arrives whole, in an envelope."""
+    pair = started()
+    content = "\u00fc\U0001f41d\r\n" * (10 * 1024 * 1024 // 8)
+    message_id = say(pair, content)
+    assert heard(pair).content == content
+    pair.alice.wait("ChatStreamDidDeliverMessage")
+    assert results(pair.alice) == {message_id: DELIVERED}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(max_size=50), max_size=20))
+def test_any_unicode(texts: list[str]) -> None:
+    """CHAT-008, CHAT-025: whatever characters; what is none, half of a surrogate pair, is refused at once."""
+    pair = started()
+    for text in texts:
+        say(pair, text)
+    if texts:
+        heard(pair, len(texts))
+    assert [found.data.message.content for found in pair.bob.all("ChatStreamGotMessage")] == texts
+    with pytest.raises(ValueError):
+        say(pair, "\ud800")
+
+
 def test_octets() -> None:
     """CHAT-008: bytes arrive as bytes, with their type and its parameters."""
     pair = started()

@@ -56,8 +56,8 @@ class CommandLine:
         return self._console
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print for people: text (without markup), or what rich can show."""
-        self.console.print(*objects, **{"markup": False, **options})
+        """Print for people: text as it is (`[b]` and `:smile:` too), or what rich can show."""
+        self.console.print(*objects, **{"markup": False, "emoji": False, **options})
 
     def print_json(self, data: Any) -> None:
         """Print one JSON value on a line of its own, for programs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -99,6 +100,8 @@ def _set_up_logging(verbose: int) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The entry point of the command; returns its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what the terminal has no characters for
     try:
         code = sipsimple.main(arguments, prog_name="sipsimple", standalone_mode=False)
         return code if isinstance(code, int) else int(ExitCode.OK)

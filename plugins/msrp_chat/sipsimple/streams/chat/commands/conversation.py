@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from sipsimple.session import IllegalStateError
 from sipsimple.streams.chat.commands.typing_state import REFRESH, TypingState
 from sipsimple.streams.chat.commands.views import View
+from sipsimple.streams.chat.errors import ChatStreamError
 
 if TYPE_CHECKING:
     from sipsimple.session import Session
@@ -42,9 +44,6 @@ class Conversation:
 
     def say(self, text: str) -> None:
         """Send a message."""
-        from sipsimple.session import IllegalStateError
-        from sipsimple.streams.chat.errors import ChatStreamError
-
         self.typing.sent()
         try:
             message_id = self.stream.send_message(text)
@@ -56,9 +55,6 @@ class Conversation:
         self._view.message("sent", message_id, text)
 
     def _tell_typing(self, state: str) -> None:
-        from sipsimple.session import IllegalStateError
-        from sipsimple.streams.chat.errors import ChatStreamError
-
         try:
             self.stream.send_composing_indication(state, REFRESH if state == "active" else None)
         except (ChatStreamError, IllegalStateError):
@@ -90,9 +86,6 @@ class Conversation:
         return False
 
     def _got_message(self, message: Any) -> None:
-        from sipsimple.session import IllegalStateError
-        from sipsimple.streams.chat.errors import ChatStreamError
-
         content, content_type = message.content, message.content_type
         text = content if isinstance(content, str) else f"{len(content)} octets"
         self._view.received(name_of(message.sender), text, content_type, message.timestamp)

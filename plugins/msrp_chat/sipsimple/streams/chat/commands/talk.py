@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sipsimple.cli.calling import Party, calling
 from sipsimple.cli.errors import ExitCode
 from sipsimple.cli.lines import InputEnded, Line, Lines, Typed, reading_lines
+from sipsimple.session import IllegalStateError
 from sipsimple.streams.chat.commands.conversation import Conversation, name_of
 from sipsimple.streams.chat.commands.views import JSONView, LineView, View
 
@@ -163,7 +165,8 @@ class Talk:
             conversation.peer = name_of(sender.remote_identity)
             self._view.started(conversation.peer)
         elif name == "SIPSessionGotProposal" and data.originator == "remote":
-            conversation.session.reject_proposal(NO_CHAT)
+            with suppress(IllegalStateError):  # it was withdrawn
+                conversation.session.reject_proposal(NO_CHAT)
         elif name == "SIPSessionDidFail":
             self._view.failed(conversation.peer, data.code or None, data.failure_reason or data.reason)
             self._ended(conversation, failed=True)
@@ -178,16 +181,18 @@ class Talk:
         stream = next((stream for stream in streams if stream.type == "chat"), None)
         code = BUSY if self._is_calling or self._conversation is not None or self._is_over else NO_CHAT
         if code == BUSY or stream is None:
-            session.reject(code)
+            with suppress(IllegalStateError):  # the caller has given up
+                session.reject(code)
             self._view.refused(name_of(session.remote_identity), code)
             return
         self._conversation = Conversation(session, stream, name_of(session.remote_identity), self._view, self._receipts)
-        session.accept([stream])
+        with suppress(IllegalStateError):  # the caller has given up, which is told next
+            session.accept([stream])
         while self._unsaid:
             self._say(self._unsaid.popleft(), lines)
 
     def _ended(self, conversation: Conversation, failed: bool) -> None:
-        if failed or conversation.undelivered:
+        if conversation.undelivered or (failed and (self._is_calling or self._once)):
             self._failed = True
         self._conversation = None
         if self._is_calling or self._once or self._is_hanging_up:
@@ -207,4 +212,5 @@ class Talk:
             and now - self._input_ended >= self._linger
         ):
             self._is_hanging_up = True
-            conversation.session.end()
+            with suppress(IllegalStateError):  # it ends already
+                conversation.session.end()

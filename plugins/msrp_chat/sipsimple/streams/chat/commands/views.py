@@ -13,8 +13,8 @@ __all__ = ["JSONView", "LineView", "View", "printable"]
 
 TEXT_OF_STATUS = {"sent": "", "delivered": "✓", "displayed": "✓✓", "failed": "✗"}
 
-# What could move the cursor, change colours, or turn the direction of what follows.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+# What could move the cursor, change colours, or override the direction of what follows.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 
 
 def printable(text: str) -> str:
