@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +17,11 @@ pytest.importorskip("sipsimple.cli", reason="pip install 'sipsimple-audio[cli]'"
 
 import click.testing
 
+from sipsimple.audio.commands.answerer import Answerer
+from sipsimple.audio.commands.call import wait_for_registration
 from sipsimple.audio.commands.caller import Caller
 from sipsimple.audio.commands.controls import Controls
-from sipsimple.audio.commands.keys import help_line, pressed
+from sipsimple.audio.commands.keys import help_line, keyboard, pressed
 from sipsimple.audio.commands.options import CallOptions
 from sipsimple.audio.commands.outcome import CallExit
 from sipsimple.audio.commands.phone import Interrupted
@@ -29,7 +32,7 @@ from sipsimple.audio.commands.talk import RecordingFiles
 from sipsimple.audio.sound_system import Devices
 from sipsimple.audio.testing import Host
 from sipsimple.audio.tones import tone_strength
-from sipsimple.cli import CommandLine
+from sipsimple.cli import CommandError, CommandLine
 from sipsimple.cli.main import sipsimple
 from sipsimple.realm import replace_default_realm
 
@@ -254,7 +257,7 @@ def test_how_a_call_ends(name: str, data: dict[str, Any], code: int) -> None:
 
 
 def test_what_ends_a_call() -> None:
-    """AUD-042: silence of the other party for too long breaks it off; Ctrl-C hangs up, a second one leaves at once."""
+    """Silence of the other party for too long breaks it off; Ctrl-C hangs up, a second one leaves at once."""
     phone, _, did = caller()
     stream = SimpleNamespace()
     levels = {"loudest_said": 0.0, "loudest_heard": 0.0}
@@ -271,6 +274,65 @@ def test_what_ends_a_call() -> None:
     assert did == ["end"] and phone.exit_code is None
     phone.take(Interrupted())
     assert phone.exit_code == 130
+
+
+def test_early_media_takes_the_place_of_the_tone() -> None:
+    """What a port of another session does is no reason."""
+    phone, _, _ = caller()
+    stopped: list[str] = []
+    phone.tones = cast(Any, SimpleNamespace(stop=lambda: stopped.append("stop")))
+    tell(phone, "AudioPortDidChangeSlots", SimpleNamespace(session=object()))
+    tell(phone, "AudioPortDidChangeSlots", SimpleNamespace())
+    assert not stopped
+    tell(phone, "AudioPortDidChangeSlots", SimpleNamespace(session=phone.session))
+    assert stopped == ["stop"] and phone.tones is None
+
+
+def test_what_becomes_of_the_registration_is_told() -> None:
+    """Once when it is registered, not at each refresh, and each failure."""
+    report, account = FakeReport(), SimpleNamespace(id="bob@example.com")
+    party = cast(Any, SimpleNamespace(running=None, account=account))
+    phone = Answerer(party, CallOptions(), cast(Any, report))
+    for name in ("DidSucceed", "DidSucceed", "DidFail", "DidSucceed"):
+        tell(phone, f"SIPAccountRegistration{name}", account, error="401 Unauthorized")
+    assert [event for event, _ in report.told] == ["registered", "problem", "registered"]
+    assert "401" in report.told[1][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("SIPAccountRegistrationDidFail", "could not be registered: 401"), (None, "was not registered")],
+)
+def test_an_account_that_can_not_register(name: str | None, reason: str) -> None:
+    """Then there is no call, and it is said why."""
+    account = SimpleNamespace(id="alice@example.com")
+    failed = SimpleNamespace(name=name, sender=account, data=SimpleNamespace(error="401 Unauthorized"))
+    events = [SimpleNamespace(name="SIPAccountRegistrationDidSucceed", sender=object(), data=None), failed]
+    party = SimpleNamespace(account=account, next_event=lambda timeout: events.pop(0) if events else None)
+    with pytest.raises(CommandError, match=reason):
+        wait_for_registration(cast(Any, party), 5.0 if name else 0.0)
+
+
+def test_no_keys_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in the background of a terminal that asked for keys would be stopped; without a terminal none come."""
+    termios, pty = pytest.importorskip("termios"), pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    try:
+        before = termios.tcgetattr(theirs)
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(fileno=lambda: theirs))
+        monkeypatch.setattr("os.tcgetpgrp", lambda descriptor: os.getpgrp() + 1)
+        with keyboard(lambda key: None) as has_keys:
+            assert not has_keys and termios.tcgetattr(theirs) == before
+        came: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        monkeypatch.setattr("os.tcgetpgrp", lambda descriptor: os.getpgrp())
+        with keyboard(came.put) as has_keys:
+            assert has_keys
+            os.write(ours, b"\x1b[A5")
+            assert came.get(timeout=20).name == "5"
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_what_the_other_party_may_not() -> None:

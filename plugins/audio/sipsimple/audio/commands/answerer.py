@@ -24,6 +24,7 @@ class Answerer(Phone):
     refusal: int | None = None
     calls: int | None = None
 
+    _registered = False
     _caller = ""
     _streams: Any = None  # what the call that rings offers
     _taken = 0
@@ -60,6 +61,17 @@ class Answerer(Phone):
         # as the last call
         self.calls = self._taken + (self.session is not None)
         super().interrupt()
+
+    # The account
+
+    def _NH_SIPAccountRegistrationDidSucceed(self, notification: Any) -> None:
+        if not self._registered:
+            self._registered = True
+            self.report.tell("registered", f"{self.party.account.id} is registered", notification.data.timestamp)
+
+    def _NH_SIPAccountRegistrationDidFail(self, notification: Any) -> None:
+        self._registered = False
+        self.report.problem(f"{self.party.account.id} could not be registered: {notification.data.error}")
 
     # A call that comes
 

@@ -58,7 +58,7 @@ def run_call(command_line: CommandLine, target: str, register: bool, options: Ca
         from sipsimple.streams import AudioStream
 
         if register:
-            _wait_for_registration(party)
+            wait_for_registration(party, REGISTRATION_TIMEOUT)
         peer = str(party.uri(target))
         report.tell("calling", f"calling {peer} as {party.account.id}", peer=peer)
         session = party.connect(target, [AudioStream(party.account)])
@@ -66,9 +66,10 @@ def run_call(command_line: CommandLine, target: str, register: bool, options: Ca
     return code
 
 
-def _wait_for_registration(party: Party) -> None:
+def wait_for_registration(party: Party, timeout: float) -> None:
+    """Returns when the account is registered. Raises CommandError if it is not, within so many seconds."""
     account = party.account
-    deadline = time.monotonic() + REGISTRATION_TIMEOUT
+    deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:
         notification = party.next_event(left)
         if notification is None or notification.sender is not account:
@@ -77,4 +78,4 @@ def _wait_for_registration(party: Party) -> None:
             return
         if notification.name == "SIPAccountRegistrationDidFail":
             raise CommandError(f"{account.id} could not be registered: {notification.data.error}")
-    raise CommandError(f"{account.id} was not registered within {REGISTRATION_TIMEOUT:g} seconds")
+    raise CommandError(f"{account.id} was not registered within {timeout:g} seconds")

@@ -44,7 +44,7 @@ def pressed(data: bytes) -> list[Key]:
 def keyboard(press: Callable[[Key], object]) -> Iterator[bool]:
     """Inside, keys are read one by one, and `press` is called with each, in a thread. Gives whether there are keys.
 
-    Without a terminal, or where terminals are something else (Windows), there are no keys.
+    Without a terminal, in the background of one, or where terminals are something else (Windows), there are none.
     """
     try:
         import termios
@@ -55,7 +55,10 @@ def keyboard(press: Callable[[Key], object]) -> Iterator[bool]:
     try:
         descriptor = sys.stdin.fileno()
         before = termios.tcgetattr(descriptor)
+        in_foreground = os.tcgetpgrp(descriptor) == os.getpgrp()  # who is not, and asks for keys, is stopped
     except (OSError, ValueError, termios.error):
+        in_foreground = False
+    if not in_foreground:
         yield False
         return
     wake, waker = os.pipe()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS", "Phone", "check_engine"]
 
 #: What the queue has to have: the beginnings of the notifications' names.
-EVENTS = ("SIPSession", "AudioStream", "MediaStream", "WavePlayer", "WaveRecorder")
+EVENTS = ("SIPSession", "AudioStream", "AudioPort", "WavePlayer", "WaveRecorder")
 
 TICK = 0.1  # seconds between two looks at the meters
 STATISTICS_EVERY = 1.0
@@ -274,8 +274,10 @@ class Phone(NotificationDispatcher):
     def _NH_AudioStreamDidTimeout(self, notification: Any) -> None:
         self.end_call(CallExit.BROKEN_OFF, "nothing came from them for too long")
 
-    def _NH_MediaStreamDidStart(self, notification: Any) -> None:
-        self._silence()  # of early media too
+    def _NH_AudioPortDidChangeSlots(self, notification: Any) -> None:
+        # early media: what they let us hear while it rings takes the place of our tone
+        if getattr(notification.sender, "session", None) is self.session and self.session is not None:
+            self._silence()
 
     def _NH_WavePlayerDidEnd(self, notification: Any) -> None:
         if self.talk is not None and notification.sender is self.talk.player:
