@@ -22,6 +22,7 @@ from harness import Figures, median, spawn
 
 SIZE = 200_000_000
 HUGE = 5_000_000_000
+FILES = 10
 SCRIPT = "file_peer.py"
 
 
@@ -114,7 +115,23 @@ def measure(folder: Path, quick: bool) -> Figures:
             add(figures, transport, pairs)
             if transport == "tcp" and not quick:
                 add_huge(figures, pair, folder)
+    add_chat(figures, path, incoming)
     return figures
+
+
+def add_chat(figures: Figures, path: Path, incoming: Path) -> None:
+    """Ten files at once, in one session with a chat."""
+    with (
+        spawn(SCRIPT, "receive", str(incoming), "tcp") as (receiver, port),
+        spawn(SCRIPT, "send-beside-chat", port, str(FILES)) as (sender, _),
+    ):
+        latencies = ask(sender, str(path))["latencies"]
+        for _ in range(FILES):
+            if "size" not in (received := answer(receiver)):
+                raise SystemExit(f"a file was not copied: {received}")
+    figures.add(f"{FILES} such files at once: a chat message", 1000 * median(latencies), "ms")
+    figures.add("    95 of 100 take at most", 1000 * sorted(latencies)[len(latencies) * 95 // 100], "ms", at_most=50)
+    figures.add("    the longest of all", 1000 * max(latencies), "ms")
 
 
 def add(figures: Figures, transport: str, pairs: list[tuple[dict[str, float], dict[str, float]]]) -> None:

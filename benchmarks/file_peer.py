@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def receive(folder: Path, transport: str) -> None:
             elif notification.name == "FileTransferStreamDidFinish":
                 path = notification.sender.file_path
                 say(finished=time.perf_counter(), size=path.stat().st_size, **usage[0].so_far())
-                path.unlink()
+                threading.Thread(target=path.unlink).start()  # which takes its time
             elif notification.name == "MediaStreamDidFail":
                 say(failed=notification.data.reason)
 
@@ -115,6 +116,45 @@ def send(port: int, transport: str) -> None:
         session.end()
         peer.wait("SIPSessionDidEnd")
         say(called=called, started=peer.times["MediaStreamDidStart"], **used)
+    peer.stop()
+
+
+def send_beside_chat(port: int, count: int) -> None:
+    """Sends the file that the input names `count` times at once, in one session with a chat; tells how long each
+    message of the chat took meanwhile, in seconds."""
+    from chat_peer import Peer
+
+    from sipsimple.core import SIPURI, ToHeader
+    from sipsimple.session import Session
+    from sipsimple.streams import ChatStream
+    from sipsimple.streams.filetransfer import FileSelector, FileTransferStream
+    from sipsimple.util import Route
+
+    class Counter:
+        finished = 0
+
+        def handle_notification(self, notification: Any) -> None:
+            if notification.name == "FileTransferStreamDidFinish":
+                self.finished += 1
+
+    peer, counter = Peer("alice"), Counter()
+    peer.start()
+    _observe(counter)
+    say(ready=True)
+    path = sys.stdin.readline().strip()
+    files = [FileTransferStream(peer.account, FileSelector.for_file(path)) for _ in range(count)]
+    chat, session = ChatStream(peer.account), Session(peer.account)
+    session.connect(
+        ToHeader(SIPURI(user="bob", host=ADDRESS, port=port)), [Route(ADDRESS, port, "udp")], [chat, *files]
+    )
+    peer.wait("SIPSessionDidStart", 60)
+    latencies = []
+    while counter.finished < count:
+        latencies.append(peer.send(1, 1))
+        time.sleep(0.005)
+    session.end()
+    peer.wait("SIPSessionDidEnd")
+    say(latencies=latencies)
     peer.stop()
 
 
@@ -196,8 +236,6 @@ def bare_send(port: int) -> None:
 
 
 def _stop_with_input(reactor: Any) -> None:
-    import threading
-
     def wait() -> None:
         sys.stdin.read()
         reactor.callFromThread(reactor.stop)
@@ -211,6 +249,8 @@ if __name__ == "__main__":
         receive(Path(arguments[0]), arguments[1])
     elif role == "send":
         send(int(arguments[0]), arguments[1])
+    elif role == "send-beside-chat":
+        send_beside_chat(int(arguments[0]), int(arguments[1]))
     elif role == "bare-receive":
         bare_receive(Path(arguments[0]))
     else:
