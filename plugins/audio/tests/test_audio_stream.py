@@ -368,7 +368,7 @@ class TestMedia(Case):
         assert (alice.stream.local_rtp_candidate_type, alice.stream.remote_rtp_candidate_type) == ("host", "srflx")
         assert alice.recorder.last("AudioStreamICENegotiationDidSucceed", alice.stream).data.local_candidate is ours
         assert "AudioStreamICENegotiationDidFail" not in alice.recorder.names(alice.stream)
-        alice.realm.run(listener.timed_out)
+        alice.realm.run(listener.timed_out, False)
         assert alice.recorder.names(alice.stream)[-1] == "AudioStreamDidTimeout"
         alice.realm.run(listener.failed, "the audio engine was ended by signal 9")
         assert alice.told()[-1] == "DidFail"
@@ -460,6 +460,23 @@ class TestEarlyMedia(Case):
         sdp = self.bob.describe(SDPMediaStream("audio", 6000, "RTP/AVP", formats=["0"]))
         alice.do("start", self.offer, sdp, 0)
         alice.wait("DidStart", "STR-014")
+
+    def test_silence_since_the_early_media(self) -> None:
+        """AUD-042: told once, when the call is accepted, though it began before; and again when it came again."""
+        self.offered()
+        sdp = self.early()
+        listener = self.alice.engine.streams[0].listener
+        told = self.alice.recorder.names
+        self.alice.realm.run(listener.timed_out, False)
+        assert "AudioStreamDidTimeout" not in told(self.alice.stream)
+        self.alice.do("start", self.offer, sdp, 0)
+        self.alice.wait("DidStart", "STR-014")
+        for again, count in ((True, 1), (True, 1), (False, 2), (True, 2)):
+            self.alice.realm.run(listener.timed_out, again)
+            assert told(self.alice.stream).count("AudioStreamDidTimeout") == count
+        self.alice.do("hold")
+        self.alice.realm.run(listener.timed_out, False)
+        assert told(self.alice.stream).count("AudioStreamDidTimeout") == 2
 
     def test_it_ends_without_an_answer(self) -> None:
         """The bridge and the engine are as after every stream."""

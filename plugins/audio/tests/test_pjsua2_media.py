@@ -73,7 +73,8 @@ def test_silence_is_told(bench: EngineBench, peer: RTPPeer) -> None:
     for times in (1, 2):
         assert told.timeouts == times - 1
         peer.quiet = True
-        until(lambda times=times: told.timeouts == times)
+        repeated = told.repeated
+        until(lambda times=times, repeated=repeated: told.timeouts == times and told.repeated > repeated)
         peer.quiet = False
         assert_peer_heard(stream, 500.0)
     assert not told.failures

@@ -100,6 +100,13 @@ def test_an_error_is_a_sign_of_life(net: Net) -> None:
     assert net.ask(address)[0] == f"{address}:{PORT}"
 
 
+def test_an_address_that_can_not_be_asked(net: Net) -> None:
+    """IPv6, which the engine has not: it counts as dead, the others are asked all the same."""
+    assert net.ask("2001:db8::1") == (None, pytest.approx(PROBE_TIMEOUT))
+    _, address = net.server("stun.example")
+    assert net.ask("2001:db8::2", address)[0] == f"{address}:{PORT}"
+
+
 def test_rubbish_is_no_answer(net: Net) -> None:
     """Neither from the server's address nor from another one, of whatever form."""
     realm = MemoryRealm("bad.example", net.network)

@@ -182,7 +182,7 @@ class PJSUA2Stream:
         elif event == "dtmf":
             listener.dtmf_received(fields["digit"])
         elif event == "timeout":
-            listener.timed_out()
+            listener.timed_out(fields["again"])
         elif event == "failed":
             self.lost(fields["reason"])
 

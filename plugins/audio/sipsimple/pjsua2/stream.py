@@ -53,7 +53,7 @@ class Stream:
         self._port.attach(sock)
         self._last: Message = {}
         self._received = 0
-        self._heard = time.monotonic()
+        self._heard = time.monotonic()  # or was told that nothing is
         self._silent = False
         self._event: tuple[str, int] | None = None
         self.closing = False
@@ -195,7 +195,7 @@ class Stream:
             self.tell("dtmf", digit=digit)
 
     def look(self, now: float) -> None:
-        """Whether something is received: told when nothing was for as long as the time-out, and when it is again."""
+        """Whether something is received: each time when nothing was for as long as the time-out, that is told."""
         if self.call is None or not self.active or self.closing:
             return
         received = self.call.getStreamStat(0).rtcp.rxStat.pkt
@@ -204,9 +204,9 @@ class Stream:
             self._received, self._heard, self._silent = received, now, False
             if first:
                 self._describe(None)
-        elif self.options["timeout"] and not self._silent and now - self._heard > self.options["timeout"]:
-            self._silent = True
-            self.tell("timeout")
+        elif self.options["timeout"] and now - self._heard > self.options["timeout"]:
+            self.tell("timeout", again=self._silent)
+            self._heard, self._silent = now, True
         if self._last.get("ice") and not self._last["ice"].endswith(("Success", "Failed")):
             self._describe(None)
 

@@ -51,7 +51,8 @@ class TURNServer:
 class StreamOptions:
     """How a stream is to be described: the local address, the range of ports, `disabled`, `optional` or `mandatory`
     SRTP, whether with ICE, STUN servers (host:port), a TURN server, whether no address but the relayed one is to be
-    used, and after how many seconds without anything received `timed_out` is called (0: never)."""
+    used, and after how many seconds without anything received, and after how many more, `timed_out` is called
+    (0: never)."""
 
     address: str
     ports: tuple[int, int] = (50000, 50500)
@@ -127,7 +128,8 @@ class StreamListener(Protocol):
 
     def dtmf_received(self, digit: str) -> None: ...
 
-    def timed_out(self) -> None: ...
+    def timed_out(self, again: bool) -> None:
+        """Nothing was received for the time; `again`: nor was it before, since this was called last."""
 
     def failed(self, reason: str) -> None: ...
 

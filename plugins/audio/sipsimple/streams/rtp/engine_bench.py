@@ -35,7 +35,7 @@ class EngineListener:
         self.states: list[MediaState] = []
         self.digits: list[str] = []
         self.failures: list[str] = []
-        self.timeouts = 0
+        self.timeouts = self.repeated = 0
 
     def media_changed(self, state: MediaState) -> None:
         self.states.append(state)
@@ -43,8 +43,9 @@ class EngineListener:
     def dtmf_received(self, digit: str) -> None:
         self.digits.append(digit)
 
-    def timed_out(self) -> None:
-        self.timeouts += 1
+    def timed_out(self, again: bool) -> None:
+        self.timeouts += not again
+        self.repeated += again
 
     def failed(self, reason: str) -> None:
         self.failures.append(reason)

@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
 
 from sipsimple.core.transport.stun import binding_request
@@ -64,7 +65,7 @@ class _Question(DatagramProtocol):
         self._port: Any = None
         try:
             self._port = reactor.listenUDP(0, self)
-        except OSError:
+        except CannotListenError:
             self._finish(None)
             return
         for server in servers:
@@ -76,7 +77,7 @@ class _Question(DatagramProtocol):
             self._ask(server)
 
     def _ask(self, server: Server) -> None:
-        with suppress(OSError):  # there is no way to it now
+        with suppress(OSError, ValueError):  # there is no way to it now, or it is an IPv6 address
             self.transport.write(self._request, (self._waiting[server], server[1]))
         self._timers.append(self._reactor.callLater(REPEAT_AFTER, self._ask, server))
 

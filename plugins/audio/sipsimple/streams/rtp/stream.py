@@ -96,6 +96,7 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
         self._engine_stream: EngineStream | None = None
         self._media = MediaState(False)
         self._ice_settled = False
+        self._silence_told = False
         self._slot: int | None = None
         self._recorder: WaveRecorder | None = None
         self._recorder_watch: FailureWatch | None = None
@@ -446,8 +447,10 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
     def dtmf_received(self, digit: str) -> None:
         self._post_data("AudioStreamGotDTMF", digit=digit.upper())
 
-    def timed_out(self) -> None:
-        if self._state is StreamState.STARTED and not self.on_hold:
+    def timed_out(self, again: bool) -> None:
+        self._silence_told = self._silence_told and again
+        if self._state is StreamState.STARTED and not self.on_hold and not self._silence_told:
+            self._silence_told = True
             self._post_data("AudioStreamDidTimeout")
 
     def failed(self, reason: str) -> None:
