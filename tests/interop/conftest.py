@@ -21,6 +21,7 @@ TIMEOUT = 20
 #: The program of each peer, and what installs it.
 PEERS = {
     "baresip": "apt-get install --no-install-recommends baresip-core",
+    "linphonec": "apt-get install --no-install-recommends linphone-cli",
     "pulseaudio": "apt-get install --no-install-recommends pulseaudio",
     "pactl": "apt-get install --no-install-recommends pulseaudio-utils",
     "turnserver": "apt-get install --no-install-recommends coturn",
@@ -72,7 +73,7 @@ class Sipp:
                 "-p",
                 str(port),
                 "-mp",
-                str(_two_ports()),
+                str(two_ports()),
                 "-m",
                 str(calls),
                 "-r",
@@ -224,7 +225,7 @@ def phone(tmp_path: Path) -> Iterator[Callable[..., BaresipPhone]]:
         parameters: str = "", rate: int = 8000, tone: float = TONE, server: Kamailio | None = None,
         address: str = "127.0.0.1",
     ) -> BaresipPhone:  # fmt: skip
-        ports = (_two_ports(), _two_ports(), 20000 + 2 * (free_port() % 10000))
+        ports = (two_ports(), two_ports(), 20000 + 2 * (free_port() % 10000))
         folder = tmp_path / f"phone{len(phones)}"
         phones.append(BaresipPhone(require("baresip"), folder, ports, parameters, rate, tone, server, address))
         return phones[-1]
@@ -245,7 +246,7 @@ def address() -> str:
     return address
 
 
-def _two_ports() -> int:
+def two_ports() -> int:
     """A port that is free, as is the next one (which baresip takes for TLS), for UDP and TCP."""
     while True:
         port = 10000 + free_port() % 10000

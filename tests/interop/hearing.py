@@ -45,28 +45,35 @@ def write_beeps(path: Path, frequency: float, on: float, off: float, rate: int) 
 
 
 class Ear:
-    """Hears what is recorded to the files that `recordings` lists; there can be more of them each time."""
+    """Hears what is recorded to the files that `recordings` lists; there can be more of them each time.
 
-    def __init__(self, recordings: Callable[[], Iterable[Path]]) -> None:
+    `rate` is that of files whose header is written last.
+    """
+
+    def __init__(self, recordings: Callable[[], Iterable[Path]], rate: int = 8000) -> None:
         self._recordings = recordings
+        self._rate = rate
         self._forgotten: dict[Path, int] = {}
 
     def forget(self) -> None:
         """What was heard so far counts no more."""
-        self._forgotten = {path: len(_read(path)[0]) for path in self._recordings()}
+        self._forgotten = {path: len(_read(path, self._rate)[0]) for path in self._recordings()}
 
     def hears(self, frequency: float) -> float:
         """How clear a tone was at best, from 0 to 1, since `forget`."""
         strengths = [0.0]
         for path in self._recordings():
-            samples, rate = _read(path)
+            samples, rate = _read(path, self._rate)
             strengths.append(tone_heard(samples[self._forgotten.get(path, 0) :], frequency, rate))
         return max(strengths)
 
     @property
     def peak(self) -> int:
         """The loudest sample that was heard since `forget`; but for clicks."""
-        heard = [np.abs(_read(path)[0][self._forgotten.get(path, 0) :].astype(np.int32)) for path in self._recordings()]
+        heard = [
+            np.abs(_read(path, self._rate)[0][self._forgotten.get(path, 0) :].astype(np.int32))
+            for path in self._recordings()
+        ]
         return round(np.percentile(np.concatenate(heard), 99))
 
     def wait_for(self, frequency: float) -> None:
@@ -91,10 +98,12 @@ class Ear:
             assert time.monotonic() < end, f"{frequencies} Hz do not cease"
 
 
-def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
+def _read(path: Path, rate: int) -> tuple[np.ndarray[Any, Any], int]:
     """The first channel of a .wav file of 16 bits, and its rate; its header may not know yet how long it is."""
     data = path.read_bytes()
-    channels, rate, position = 1, 0, 12
+    if not data.startswith(b"RIFF"):
+        return np.frombuffer(data[44 : len(data) // 2 * 2], np.int16), rate
+    channels, position = 1, 12
     while position + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, position)
         position += 8
@@ -104,4 +113,4 @@ def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
             octets = (len(data) - position) // (2 * channels) * 2 * channels
             return np.frombuffer(data, np.int16, octets // 2, position)[::channels], rate
         position += size
-    return np.zeros(0, np.int16), 8000
+    return np.zeros(0, np.int16), rate
