@@ -47,6 +47,8 @@ class Offering(SetupPhase):
 
     def __init__(self, session: Session, to_header: Any, routes: Iterable[Route], is_focus: bool) -> None:
         super().__init__(session)
+        routes = list(routes)
+        self._first = routes[0]
         self._next = Routing(session, to_header, routes, is_focus)
 
     def enter(self) -> None:
@@ -55,6 +57,7 @@ class Offering(SetupPhase):
         self.post("SIPSessionNewOutgoing", streams=list(streams))
         if not session._heeds:
             return  # an observer has ended it
+        session.route = self._first  # it tells the streams which of our addresses the remote party can reach
         for stream in streams:
             session._media.initialize(stream, session, "outgoing")
 

@@ -221,6 +221,20 @@ def test_some_streams_are_accepted(network: MemoryNetwork, alice: UserAgent, bob
 # Routes
 
 
+def test_streams_know_the_route_when_they_are_initialized(alice: UserAgent, bob: UserAgent) -> None:
+    """SES-067: the address that they describe depends on it."""
+    known: list[Any] = []
+
+    class CuriousStream(NetworkStream):
+        def initialize(self, session: Any, direction: str) -> None:
+            known.append(session.route)
+            super().initialize(session, direction)
+
+    alice.call(bob, [CuriousStream], routes=[bob.route()])
+    alice.network.run_until(lambda: known)
+    assert known == [bob.route()]
+
+
 def test_the_first_route_is_dead(network: MemoryNetwork, alice: UserAgent, bob: UserAgent) -> None:
     """SES-020: nobody answers over the first route for 32 seconds, then the second one is tried."""
     bob.answer_with()
