@@ -139,3 +139,16 @@ def test_ice(application: Any, phone: Any, tmp_path: Path, address: str) -> None
     assert talk.stream.local_rtp_candidate_type == "host"
     talk.wait_until_heard(other)
     talk.end()
+
+
+def test_ice_when_the_phone_calls(application: Any, phone: Any, tmp_path: Path, address: str) -> None:
+    """AUD-025, AUD-029: the same the other way round."""
+    other = phone(";audio_codecs=PCMU/8000/1;medianat=ice", address=address)
+    application.account.nat_traversal.use_ice = True
+    application.account.save()
+    other.command("dial", f"sip:alice@{address}:{application.sip_port}")
+    talk = incoming(application, tmp_path)
+    application.recorder.wait_for("AudioStreamICENegotiationDidSucceed", talk.stream, TIMEOUT)
+    assert talk.stream.ice_active
+    talk.wait_until_heard(other)
+    talk.end()
