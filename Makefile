@@ -35,7 +35,7 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 interop: $(READY)
-	$(BIN)/python -m pytest tests/interop
+	CALLS=300 $(BIN)/python -m pytest tests/interop
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
