@@ -139,6 +139,49 @@ def test_what_is_known_before_accepting(tmp_path: Path) -> None:
     assert (stream.file_disposition, stream.account, stream.sends) == ("attachment", transfer.bob.account, False)
 
 
+@pytest.mark.parametrize("function", ["sha1", "sha-256"])
+def test_pull_of_what_is_known_by_its_hash(tmp_path: Path, function: str) -> None:
+    """Who has it tells its name, which is made safe, and its size."""
+    digest = hashlib.new(function.replace("-", ""), BIG).digest()
+    wish = FileSelector(hash=format_hash(digest, function))
+    transfer = Transfer(
+        tmp_path,
+        BIG,
+        pull=True,
+        selector=wish,
+        edit_answer=edited(("file-selector", f'name:"../found.bin" size:{len(BIG)} hash:{wish.hash}')),
+    )
+    transfer.prepare = lambda stream: setattr(stream.file_selector, "hash", wish.hash)
+    transfer.begin()
+    assert transfer.finish() == transfer.incoming / "found.bin"
+    assert transfer.files() == ["found.bin"]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_pull_with_another_hash_function(tmp_path: Path, wrong: bool) -> None:
+    """The wish has no hash, the answer has one by SHA-256: it is what is verified."""
+    digest = hashlib.sha256(b"other" if wrong else BIG).digest()
+    selector = FileSelector("file.bin", size=len(BIG), hash=format_hash(digest, "sha-256")).encode()
+    transfer = Transfer(tmp_path, BIG, pull=True, edit_answer=edited(("file-selector", selector)))
+    transfer.begin()
+    if wrong:
+        assert "hash" in transfer.reason(transfer.alice)
+    else:
+        assert transfer.finish().read_bytes() == BIG
+
+
+def test_a_part_of_a_pipe(tmp_path: Path) -> None:
+    """A source that can't be positioned is sent from its beginning, whatever the peer wants."""
+    reading, writing = os.pipe()
+    with open(writing, "wb") as file:
+        file.write(b"from a pipe")
+    with open(reading, "rb") as source:
+        selector = FileSelector("out.txt", "text/plain", size=11, fd=source)
+        transfer = Transfer(tmp_path, selector=selector, edit_answer=edited(("file-range", "6-*")))
+        transfer.begin()
+        assert transfer.finish().read_bytes() == b"from a pipe"
+
+
 def test_the_name_that_the_application_wants(tmp_path: Path) -> None:
     transfer = Transfer(tmp_path, b"hello")
     transfer.prepare = lambda stream: setattr(stream, "file_name", "../mine.txt")

@@ -60,12 +60,24 @@ class PartFile:
         self._target = target
         self._descriptor = descriptor
         self._expected = selector
-        self._hash_name = (selector.hash or "sha1:").partition(":")[0]
-        self._digest = self._new_digest()
+        self._choose_hash()
         self._hashed = 0  # octets from the beginning that the digest has
         self._highest = size
         self._flushed = size  # octets from the beginning that are on the disk, or on their way there
         self._keeps_part = selector.hash is not None
+
+    def announced(self, name: str | None) -> None:
+        """The selector is complete now: who has the file that was asked for said what it is. Nothing has come yet.
+
+        :param name: for the whole file; None: as it was
+        """
+        self._choose_hash()
+        if name is not None:
+            self._target = self._target.with_name(name)
+
+    def _choose_hash(self) -> None:
+        self._hash_name = (self._expected.hash or "sha1:").partition(":")[0]
+        self._digest = self._new_digest()
 
     def _new_digest(self) -> Any:
         """None where a hash is announced whose function we do not know: there is nothing to compare ours with."""

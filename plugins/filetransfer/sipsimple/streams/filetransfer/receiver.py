@@ -83,10 +83,13 @@ class FileReceiver(Role):
         """Who has the file that we asked for tells what it is."""
         mine, theirs = self.stream.file_selector, described.selector
         assert mine is not None
+        is_nameless = mine.name is None and self.stream.file_name is None
         for name in ("name", "type", "size", "hash"):
             if getattr(mine, name) is None:
                 setattr(mine, name, getattr(theirs, name))
         self.stream.file_dates = described.dates
+        if self._part is not None:
+            self._part.announced(safe_name(theirs.name) if is_nameless and theirs.name is not None else None)
 
     # The transfer
 

@@ -82,17 +82,21 @@ class FileSender(Role):
         """Of a file that the remote party wishes for: the octets that it wants."""
         wish = self.stream.remote_file
         if wish is not None and wish.range is not None:
-            if not wish.range.fits(self.stream.file_size):
+            if not wish.range.fits(self.stream.file_size) or not self._can_begin_at(wish.range):
                 raise TransferError(f"the file has no octets {wish.range}, which were asked for")
             self.stream.file_range = wish.range
+
+    def _can_begin_at(self, file_range: FileRange) -> bool:
+        selector = self.stream.file_selector
+        return file_range.start == 1 or (selector is not None and _is_seekable(selector.fd))
 
     def answered(self, described: FileDescription) -> None:
         if described.range is None:
             return
-        if described.range.fits(self.stream.file_size):
+        if described.range.fits(self.stream.file_size) and self._can_begin_at(described.range):
             self.stream.file_range = described.range
         else:
-            log.info("The peer wants the octets %s of a file that has them not", described.range)
+            log.info("The peer wants the octets %s, which can't be had: it gets all of them", described.range)
 
     # The transfer
 
