@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -473,9 +475,6 @@ def test_a_transfer_that_fails_ends_alone(parties: Parties) -> None:
 def test_no_room(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk of who is called is full before anything comes: refused, with the reason on his side; a stream of the
     same call that needs no room is had."""
-    import shutil
-    from types import SimpleNamespace
-
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2_000_000))
     alice, bob = parties.alice, parties.bob
     session = parties.call(parties.file(alice, "large.bin"), parties.file(alice, "small.bin", b"small"))
@@ -483,6 +482,20 @@ def test_no_room(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     assert parties.received(bob) == {"small.bin": b"small"}
     assert "no room for large.bin" in bob.recorder.find("MediaStreamDidFail").data.reason
     parties.end(session)
+
+
+def test_no_room_for_what_was_asked_for(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How large it is tells the answer; it is not begun then."""
+    alice, bob = parties.alice, parties.bob
+    selector = parties.file(bob, "large.bin")
+    parties.accept = lambda stream: setattr(stream, "file_selector", selector)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2_000_000))
+    stream = alice.run(FileTransferStream, alice.account, FileSelector("large.bin"))
+    session = alice.call(bob, [stream])
+    parties.wait(lambda: session.state == "terminated" and bob.incoming[-1].state == "terminated")
+    failed = alice.recorder.find("MediaStreamDidFail", stream).data
+    assert failed.context == "start" and "no room for large.bin" in failed.reason
+    assert alice.recorder.find_all("FileTransferStreamGotChunk") == [] and parties.received(alice) == {}
 
 
 def test_the_end_of_the_session_in_mid_transfer(parties: Parties) -> None:

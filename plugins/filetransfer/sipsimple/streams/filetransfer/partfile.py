@@ -70,10 +70,12 @@ class PartFile:
         """The selector is complete now: who has the file that was asked for said what it is. Nothing has come yet.
 
         :param name: for the whole file; None: as it was
+        :raises TransferError: there is no room for it
         """
         self._choose_hash()
         if name is not None:
             self._target = self._target.with_name(name)
+        self._check_room(self.path.parent)
 
     def _choose_hash(self) -> None:
         self._hash_name = (self._expected.hash or "sha1:").partition(":")[0]

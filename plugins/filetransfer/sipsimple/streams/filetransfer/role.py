@@ -33,7 +33,8 @@ class Role:
         raise NotImplementedError
 
     def answered(self, described: FileDescription) -> None:
-        """What the remote party's answer to our offer says of the file."""
+        """What the remote party's answer to our offer says of the file. Raises OSError or TransferError if it can't be
+        had."""
 
     def start(self) -> None:
         """The connection is there."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from msrplib.errors import as_failure
 from msrplib.handler import MessageSink, Refusal
 from msrplib.outgoing import OutgoingMessage
 from msrplib.protocol import MSRPData
@@ -32,6 +33,7 @@ from sipsimple.streams.filetransfer.description import (
     FileRange,
     new_transfer_id,
 )
+from sipsimple.streams.filetransfer.partfile import TransferError
 from sipsimple.streams.filetransfer.receiver import FileReceiver
 from sipsimple.streams.filetransfer.role import Role
 from sipsimple.streams.filetransfer.selector import FileSelector
@@ -216,7 +218,11 @@ class FileTransferStream(MSRPStreamBase):
         media = remote_sdp.media[stream_index]
         described = FileDescription.read(media)
         if described is not None and self._is_offerer and self.file_selector is not None:
-            self._role.answered(described)
+            try:
+                self._role.answered(described)
+            except (OSError, TransferError) as error:
+                self._fail("start", as_failure(error), str(error))
+                return
             if not self.sends:
                 self.file_icon = FileIcon.named_in(media)
         super().start(local_sdp, remote_sdp, stream_index)
