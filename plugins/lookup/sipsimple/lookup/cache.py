@@ -16,7 +16,7 @@ from sipsimple.lookup.query import Outcome
 
 __all__ = ["Cache", "SharedQueries"]
 
-MAX_ENTRIES = 2000
+MAX_ENTRIES = 500
 #: Nothing is kept longer, in seconds, whatever its records say (RFC 8767 4, RFC 2308 5).
 MAX_TTL = 86_400
 MAX_NEGATIVE_TTL = 3 * 3600

@@ -130,13 +130,14 @@ class _Lookup:
         return await find(resolver, asker)
 
     def _trace(self, question: Question, outcome: Outcome) -> None:
-        if self._ended:
-            return  # a query that goes on for others
+        center = NotificationCenter()
+        if self._ended or not center.is_observed("DNSLookupTrace", self._sender):
+            return  # a query that goes on for others, or is nobody's concern
         fields = NotificationData(
             query_type=dns.rdatatype.to_text(question.rdtype), query_name=question.name, answer=outcome.answer,
             error=outcome.error, nameservers=list(outcome.nameservers), **self._fields,
         )  # fmt: skip
-        NotificationCenter().post_notification("DNSLookupTrace", self._sender, fields)
+        center.post_notification("DNSLookupTrace", self._sender, fields)
 
     def _succeeded(self, result: list[Any]) -> list[Any]:
         self._ended = True
