@@ -3,8 +3,8 @@ event loop meanwhile.
 
 How long the loop is held up is measured as CPU time of its thread between two turns, so that what else the machine does
 counts little. The garbage collector, which Python calls when it likes, is measured apart: it goes through all that is
-alive, here what 500 lookups at once and their answers are made of. The limits of the same run: dnspython's own resolver with its
-cache, and the same number of bare UDP round trips to NSD.
+alive, here what 500 lookups at once and their answers are made of. The limits of the same run: dnspython's own resolver
+with its cache, and the same number of bare UDP round trips to NSD.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ HOSTS = """
 10.0.0.90   pbx pbx.example.org   # another one
 2001:db8::90 PBX
 nonsense    broken
+fe80::1%lo0 localhost
 10.0.0.91   b.example.com
 """
 
@@ -70,3 +71,17 @@ def test_without_nameservers(lookups: Lookups) -> None:
     assert lookups.proxies("sip:server.example", ["tls", "udp"]) == ["udp:10.0.0.94:5060"]
     with pytest.raises(DNSLookupError, match="there is no nameserver"):
         lookups.proxies("sip:nobody.example", ["udp"])
+
+
+def test_a_system_that_does_not_answer(lookups: Lookups) -> None:
+    """DNS-031: it has no longer than the lookup."""
+
+    class Silent:
+        def resolveHostName(self, receiver: object, *_: object) -> None:
+            pass
+
+    lookups.realm.reactor.nameResolver = Silent()  # type: ignore[assignment]
+    begin = lookups.network.now
+    with pytest.raises(DNSLookupError, match="nothing was found within 5 s"):
+        lookups.proxies("sip:printer.local:5060", ["udp"], lifetime=5.0)
+    assert lookups.network.now - begin == pytest.approx(5.0, abs=0.1)

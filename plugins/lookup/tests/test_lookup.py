@@ -167,3 +167,13 @@ def test_an_error_of_ours_is_an_error_of_the_lookup(
     with pytest.raises(DNSLookupError, match="ZeroDivisionError"):
         lookups.proxies("sip:example.com", ["udp"])
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("lookup_sip_proxy", (["udp"],)), ("lookup_service", ("stun",)), ("lookup_xcap_server", ())],
+)
+def test_what_is_no_uri(lookups: Lookups, method: str, arguments: Any) -> None:
+    for wrong in ("sip:example.com", None):
+        with pytest.raises(TypeError, match="SIPURI"):
+            getattr(lookups.lookup, method)(wrong, *arguments)

@@ -94,6 +94,7 @@ class _Exchange(DatagramProtocol):
         self._id = 0
         self._query = b""
         self._opened = False
+        self._reading = False
         self._done = False
         self._port: Any = None
         self._connector: Any = None
@@ -160,14 +161,14 @@ class _Exchange(DatagramProtocol):
 
     def connectionRefused(self) -> None:
         """ICMP: nobody is at the server's port."""
-        self._fail("refused the query: no nameserver is there")
+        if not self._reading:
+            self._fail("refused the query: no nameserver is there")
 
     # TCP
 
     def _connect(self) -> None:
         self._close_port()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         self._wait()
         left = max(0.1, self._timeout - self._elapsed())
         self._new_query()
@@ -186,13 +187,14 @@ class _Exchange(DatagramProtocol):
         self._received(message, tcp=True)
 
     def connection_ended(self, reason: Any) -> None:
-        """The TCP connection is not there, or no longer."""
-        self._fail(f"TCP: {reason.getErrorMessage()}")
+        """The TCP connection is not there, or no longer, as after the answer."""
+        if not self._reading:
+            self._fail(f"TCP: {reason.getErrorMessage()}")
 
     # Responses
 
     def _received(self, wire: bytes, *, tcp: bool) -> None:
-        if self._done:
+        if self._done or self._reading:
             return
         if not matches(wire, self._id, self._wire):
             log.info("%s: what came from %s is no answer to that, and is left out", self._question, self._server)
@@ -203,16 +205,18 @@ class _Exchange(DatagramProtocol):
         elif self._edns and rcode in _NO_EDNS:
             self._ask_without_edns()
         else:
+            self._reading = True
+            self._stop_timer()
             self._pacer.work(self._read(wire))
 
     def _ask_without_edns(self) -> None:
-        self._edns = False
+        self._edns = self._reading = False
         self._new_query()
+        self._stop_timer()
         if self._stream is not None:
+            self._wait()
             self._stream.sendString(self._query)
         else:
-            if self._timer is not None:
-                self._timer.cancel()
             self._send()
 
     def _read(self, wire: bytes) -> Iterator[None]:
@@ -250,9 +254,7 @@ class _Exchange(DatagramProtocol):
 
     def _end(self) -> Deferred[dns.message.QueryMessage]:
         self._done = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         self._close_port()
         if self._connector is not None:
             self._connector.disconnect()
@@ -261,6 +263,11 @@ class _Exchange(DatagramProtocol):
         else:
             self._pacer.forget(self._start)
         return self.answer
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _close_port(self) -> None:
         port, self._port = self._port, None

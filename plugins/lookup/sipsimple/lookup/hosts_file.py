@@ -34,6 +34,7 @@ class HostsFile:
         known = self._known.get(host)
         if known is None:
             known = searchFileForAll(FilePath(self.path), host.encode("utf-8", "replace")) if stamp else []
+            known = [address for address in known if "%" not in address]  # of no use to who does not know the interface
             if not known and (host == "localhost" or host.endswith(".localhost")):
                 known = ["127.0.0.1", "::1"]
             if len(self._known) < MAX_KNOWN:

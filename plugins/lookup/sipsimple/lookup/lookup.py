@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dns.rdatatype
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.python.failure import Failure
 
+from sipsimple.core.wire.uri import BaseSIPURI
 from sipsimple.lookup.errors import DNSLookupError
 from sipsimple.lookup.exchange import Limits
 from sipsimple.lookup.manager import DNSManager
@@ -24,9 +25,6 @@ from sipsimple.realm import current_realm
 from sipsimple.result import Result
 from sipsimple.threading import start_reactor_thread
 from sipsimple.util import Route
-
-if TYPE_CHECKING:
-    from sipsimple.core.wire.uri import BaseSIPURI
 
 __all__ = ["DNSLookup"]
 
@@ -64,6 +62,7 @@ class DNSLookup:
             those of one transport in the order that the records say, the addresses of one server next to each other;
             its name is their `server`
         """
+        _check(uri)
         transports = [str(transport).lower() for transport in supported_transports]
         unknown = [transport for transport in transports if transport not in TRANSPORTS]
         if unknown or not transports or isinstance(supported_transports, str):
@@ -79,6 +78,7 @@ class DNSLookup:
         :param uri: its `host` is used
         :param service: 'msrprelay' or 'stun'
         """
+        _check(uri)
         if service not in SERVICES:
             raise ValueError(f"the service is one of {', '.join(SERVICES)}, not {service!r}")
         find = partial(find_service, uri=uri, service=service)
@@ -89,6 +89,7 @@ class DNSLookup:
 
         :param uri: its `host` is used
         """
+        _check(uri)
         find = partial(find_xcap_server, uri=uri)
         return self._begin("lookup_xcap_server", uri, host_of(uri), find, timeout, lifetime)
 
@@ -103,6 +104,11 @@ class DNSLookup:
         if realm.reactor is None:
             start_reactor_thread(realm)
         return Result.of(_Lookup(self, context, uri, service).run, host, find, timeout, lifetime)
+
+
+def _check(uri: BaseSIPURI) -> None:
+    if not isinstance(uri, BaseSIPURI):
+        raise TypeError(f"the URI is a SIPURI or a FrozenSIPURI, not {type(uri).__name__}")
 
 
 class _Lookup:

@@ -61,6 +61,8 @@ class FakeNameserver:
         self.questions: list[str] = []
         #: Whether it keeps silent.
         self.silent = False
+        #: Whether it closes a TCP connection as soon as it has answered.
+        self.closes_at_once = False
         self._answers: dict[str, Answer] = {}
         self.add_zone(zone, origin)
         self._udp = reactor.listenUDP(port, _Datagrams(self), interface)
@@ -175,5 +177,7 @@ class _Streams(Factory[Any]):
                     self.transport.abortConnection()
                 elif response is not None:
                     self.transport.write(struct.pack("!H", len(response)) + response)
+                    if server.closes_at_once:
+                        self.transport.loseConnection()
 
         return Stream()
