@@ -105,11 +105,16 @@ def test_a_terminal(start: Start, bob: tuple[Any, str]) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(start: Start, bob: tuple[Any, str], number: int) -> None:
-    """Ctrl-C ends a chat at once and cleanly, for both."""
+    """Ctrl-C ends a chat at once and cleanly, for both, also of who waits for answers after the end of the input."""
     bob, address = bob
-    alice = start(address)
-    alice.wait_for("started")
-    bob.wait_for("started")
+    alice = start(address, "--wait", "600")
+    alice.say("hello")
+    alice.close_input()
+    bob.wait_for("received", text="hello")
+    alice.wait_for("message", text="hello", status="displayed")
+    bob.say("late")
+    alice.wait_for("received", text="late")
+    bob.wait_for("message", text="late", status="delivered")  # else the BYE may overtake the report
     alice.interrupt(number)
     assert alice.end() == 0 and bob.end() == 0
     assert alice.find("ended") and bob.find("ended")

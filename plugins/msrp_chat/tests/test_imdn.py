@@ -340,6 +340,27 @@ def test_to_who_does_not_take_notifications(types: tuple[str, str | None]) -> No
     assert not pair.alice.all(GOT) and not pair.alice.all("ChatStreamGotMessage")
 
 
+def test_to_who_takes_small_messages_only() -> None:
+    """RFC 4975 8.7: what is larger than the peer takes is not sent."""
+    pair = StreamPair(ChatStream, edit_offer=edit(("max-size", "400")))
+    pair.start()
+    request = "NS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: m\r\nimdn.Disposition-Notification: display\r\n\r\n"
+    raw(pair.alice, request.encode() + b"Content-Type: text/plain\r\n\r\nx")
+    display(pair, heard(pair))
+    pair.network.run_idle()
+    assert not pair.alice.all(GOT)
+
+
+def test_who_can_not_answer() -> None:
+    """A message that asks for delivery in a chat that only we are sent to is taken; nothing is told."""
+    pair = asking_pair("positive-delivery", make_offered=lambda account: ChatStream(account, "sendonly"))
+    say(pair, "hello")
+    assert heard(pair).content == "hello"
+    pair.alice.wait("ChatStreamDidDeliverMessage")
+    pair.network.run_idle()
+    assert not pair.alice.all(GOT)
+
+
 def test_without_an_envelope() -> None:
     """A message that goes out bare asks for nothing, and what came bare can not be told of."""
     pair = asking_pair(edit_answer=accepting("text/*"))
