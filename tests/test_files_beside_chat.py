@@ -39,6 +39,16 @@ class Parties:
         self.network.run_until(lambda: session.state == "connected" and self.bob.incoming[-1].state == "connected")
         return session, self.bob.incoming[-1]
 
+    def add(self, agent: UserAgent, session: Any, other: UserAgent, answering: Any) -> Any:
+        """The agent sends the first file, in a stream that the other party accepts; returns the other's stream."""
+        stream = agent.run(FileTransferStream, agent.account, self.selectors()[0])
+        agent.run(session.add_stream, stream)
+        self.network.run_until(lambda: answering.state == "received_proposal")
+        (proposed,) = answering.proposed_streams
+        other.run(answering.accept_proposal, [proposed])
+        self.network.run_until(lambda: session.state == answering.state == "connected")
+        return proposed
+
     def chat(self, agent: UserAgent, session: Any) -> float:
         """The virtual seconds from a message of the agent's to its delivery report."""
         chat = next(stream for stream in session.streams if isinstance(stream, ChatStream))
@@ -89,8 +99,9 @@ def test_the_chat_goes_on(parties: Parties, how: str, monkeypatch: pytest.Monkey
             raise OSError(28, os.strerror(28))
 
         monkeypatch.setattr(PartFile, "write", full)
-    ours, theirs = parties.call(parties.selectors()[0])
-    stream = theirs.streams[-1]
+    ours, theirs = parties.call()
+    parties.chat(parties.alice, ours)  # its connection is there, and could be shared
+    stream = parties.add(parties.alice, ours, parties.bob, theirs)
     if how == "paused":
         parties.bob.run(stream.pause)
         assert parties.chat(parties.alice, ours) < 0.05
@@ -114,13 +125,10 @@ def test_a_file_during_a_chat(parties: Parties, proposer: str) -> None:
     ours, theirs = parties.call()
     sides = [(parties.alice, ours), (parties.bob, theirs)]
     (agent, session), (other, answering) = sides if proposer == "alice" else reversed(sides)
-    stream = agent.run(FileTransferStream, agent.account, parties.selectors()[3])
-    agent.run(session.add_stream, stream)
-    parties.network.run_until(lambda: answering.state == "received_proposal")
-    other.run(answering.accept_proposal, answering.proposed_streams)
+    parties.add(agent, session, other, answering)
     parties.network.run_until(lambda: parties.finished(agent) == parties.finished(other) == 1)
-    assert (parties.folder / "in" / "3.bin").read_bytes() == CONTENTS[3]
+    assert (parties.folder / "in" / "0.bin").read_bytes() == CONTENTS[0]
     assert parties.chat(other, answering) < 0.05
-    agent.run(session.remove_stream, stream)
+    agent.run(session.remove_stream, session.streams[-1])
     parties.network.run_until(lambda: len(ours.streams) == len(theirs.streams) == 1)
     assert parties.chat(agent, session) < 0.05
