@@ -57,13 +57,13 @@ def test_stun(application: Any, address: str, coturn: Coturn) -> None:
     call.end()
 
 
-@pytest.mark.parametrize("encryption", ["disabled", "mandatory"])
-def test_relay_only(application: Any, address: str, coturn: Coturn, encryption: str) -> None:
+@pytest.mark.parametrize(("encryption", "transport"), [("disabled", "udp"), ("mandatory", "tcp")])
+def test_relay_only(application: Any, address: str, coturn: Coturn, encryption: str, transport: str) -> None:
     """AUD-008, AUD-025, AUD-029, AUD-040: with `nat_traversal.relay_only` RTP goes by the TURN server."""
     application.account.rtp.srtp_encryption = encryption
     call = ice_call(
         application, address, turn_server=f"{address}:{coturn.port}", turn_username=coturn.user,
-        turn_password=coturn.password, relay_only=True,
+        turn_password=coturn.password, turn_transport=transport, relay_only=True,
     )  # fmt: skip
     for data in negotiated(call):
         for candidate in (data.local_candidate, data.remote_candidate):
@@ -78,10 +78,11 @@ def test_relay_only(application: Any, address: str, coturn: Coturn, encryption: 
     call.end()
 
 
-def test_servers_that_are_dead(application: Any, address: str) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_servers_that_are_dead(application: Any, address: str, transport: str) -> None:
     """AUD-007, AUD-040: servers that do not answer keep nobody waiting; the candidates of the host are left."""
     dead = f"{address}:{free_port()}"
-    call = ice_call(application, address, stun_server_list=[dead], turn_server=dead)
+    call = ice_call(application, address, stun_server_list=[dead], turn_server=dead, turn_transport=transport)
     assert call.seconds < 8  # pjsua2 alone waits 8 seconds on each side
     assert {data.local_candidate.type for data in negotiated(call)} == {"host"}
     call.end()

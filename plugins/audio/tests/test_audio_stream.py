@@ -40,8 +40,8 @@ class Case(MediaStreamContract):
         account = super().make_account(name, uri)
         account.rtp = SimpleNamespace(audio_codec_list=None, srtp_encryption=self.encryption)
         account.nat_traversal = SimpleNamespace(
-            use_ice=self.ice, stun_server_list=None, turn_server=None, turn_username="", turn_password="",
-            relay_only=False,
+            use_ice=self.ice, stun_server_list=None, turn_server=None, turn_transport="udp", turn_username="",
+            turn_password="", relay_only=False,
         )  # fmt: skip
         return account
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 
 from sipsimple.core.transport.stun import answer, parse
 from sipsimple.streams.rtp.server_probe import KNOWN_FOR, PROBE_TIMEOUT, ServerProbe
@@ -105,6 +105,26 @@ def test_an_address_that_can_not_be_asked(net: Net) -> None:
     assert net.ask("2001:db8::1") == (None, pytest.approx(PROBE_TIMEOUT))
     _, address = net.server("stun.example")
     assert net.ask("2001:db8::2", address)[0] == f"{address}:{PORT}"
+
+
+def test_a_server_that_accepts_connections(net: Net) -> None:
+    """RFC 8656: over TCP a TURN server is there if it accepts connections; also that is known for a while."""
+    realm = MemoryRealm("turn.example", net.network)
+    realm.run(realm.reactor.listenTCP, PORT, Factory.forProtocol(Protocol))
+
+    def knock(host: str) -> tuple[str | None, float]:
+        got: list[Any] = []
+        begin = net.realm.reactor.seconds()
+        net.realm.run(net.probe.accepts, (host, PORT)).addCallback(got.append)
+        net.network.run_until(lambda: got, 30)
+        return got[0], net.realm.reactor.seconds() - begin
+
+    assert knock("turn.example")[0] == f"{realm.host.ip}:{PORT}"
+    assert knock("turn.example") == (f"{realm.host.ip}:{PORT}", 0)
+    for host in ("192.0.2.99", "no.such.name.example"):
+        found, seconds = knock(host)
+        assert (found, seconds <= PROBE_TIMEOUT + 0.01) == (None, True)
+        assert knock(host) == (None, 0)
 
 
 def test_rubbish_is_no_answer(net: Net) -> None:

@@ -109,7 +109,7 @@ class Child:
             nat.turnServer = turn["server"]
             nat.turnUserName, nat.turnPassword = turn.get("username", ""), turn.get("password", "")
             nat.turnPasswordType = 0
-            nat.turnConnType = pj.PJ_TURN_TP_UDP
+            nat.turnConnType = pj.PJ_TURN_TP_TCP if turn["transport"] == "tcp" else pj.PJ_TURN_TP_UDP
         return config
 
     def configure(self, options: Message) -> None:

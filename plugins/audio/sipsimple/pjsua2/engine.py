@@ -211,6 +211,7 @@ def _encoded(options: StreamOptions) -> dict[str, Any]:
             "server": options.turn_server.address,
             "username": options.turn_server.username,
             "password": options.turn_server.password,
+            "transport": options.turn_server.transport,
         },
         "relay_only": options.relay_only,
         "timeout": options.timeout,

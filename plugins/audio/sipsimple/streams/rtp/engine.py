@@ -37,11 +37,12 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TURNServer:
-    """A TURN server (RFC 8656): `address` is host:port."""
+    """A TURN server (RFC 8656): `address` is host:port, `transport` udp or tcp."""
 
     address: str
     username: str = ""
     password: str = ""
+    transport: str = "udp"
 
     def __repr__(self) -> str:
         return f"TURNServer({self.address!r})"

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.protocol import ClientFactory, DatagramProtocol, Protocol
 
 from sipsimple.core.transport.stun import binding_request
 from sipsimple.core.wire.host import is_ip_address
@@ -47,6 +47,19 @@ class ServerProbe(metaclass=Singleton):
                 return succeed(f"{address}:{server[1]}")
         unknown = [server for server in servers if server not in self._known]
         return _Question(self._reactor, unknown, self._learn).done if unknown else succeed(None)
+
+    def accepts(self, server: Server) -> Deferred[str | None]:
+        """The address:port of a server if it accepts connections, None if it has accepted none in PROBE_TIMEOUT."""
+        name = (f"tcp {server[0]}", server[1])
+        until, address = self._known.get(name, (0.0, None))
+        if until > self._reactor.seconds():
+            return succeed(address and f"{address}:{server[1]}")
+
+        def learn(address: str | None) -> str | None:
+            self._learn(name, address)
+            return address and f"{address}:{server[1]}"
+
+        return _Knock(self._reactor, server).done.addCallback(learn)
 
     def _learn(self, server: Server, address: str | None) -> None:
         self._known[server] = self._reactor.seconds() + KNOWN_FOR, address
@@ -105,6 +118,35 @@ class _Question(DatagramProtocol):
         if self._port is not None:
             self._port.stopListening()
         self.done.callback(address)
+
+
+class _Knock(ClientFactory):
+    """Connects to a server, and is content with that; `done` fires with its address or None."""
+
+    noisy = False
+
+    def __init__(self, reactor: Any, server: Server) -> None:
+        self.done: Deferred[str | None] = Deferred()
+        self._timer = reactor.callLater(PROBE_TIMEOUT, self._finish, None)
+        self._connector: Any = None
+        self._connector = reactor.connectTCP(*server, self)
+
+    def buildProtocol(self, addr: Any) -> Protocol:
+        protocol = Protocol()
+        protocol.connectionMade = lambda: self._finish(addr.host)  # type: ignore[method-assign]
+        return protocol
+
+    def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
+        self._finish(None)
+
+    def _finish(self, address: str | None) -> None:
+        if self.done.called:
+            return
+        if self._timer.active():
+            self._timer.cancel()
+        self.done.callback(address)
+        if self._connector is not None:
+            self._connector.disconnect()
 
 
 def look_up(reactor: Any, host: str, found: Callable[[str], object]) -> None:

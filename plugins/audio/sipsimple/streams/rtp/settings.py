@@ -26,6 +26,14 @@ class SRTPEncryption(Choice):
     values = ("disabled", "optional", "mandatory")
 
 
+class TURNTransport(Choice):
+    """udp or tcp."""
+
+    __slots__ = ()
+
+    values = ("udp", "tcp")
+
+
 class Timeout(BoundedInteger):
     """Seconds; 0 is never."""
 
@@ -73,7 +81,10 @@ class NATTraversalSettings(SettingsGroup):
         STUNServerAddress,
         None,
         nillable=True,
-        doc="A TURN server, host[:port], over UDP (RFC 8656), which relays RTP where ICE finds no other way.",
+        doc="A TURN server, host[:port] (RFC 8656), which relays RTP where ICE finds no other way.",
+    )
+    turn_transport = Setting(
+        TURNTransport, "udp", doc="How the TURN server is reached: udp, or tcp where a firewall lets no UDP out."
     )
     turn_username = Setting(str, "", doc="The user name for the TURN server.")
     turn_password = Setting(Password, "", doc="The password for the TURN server. It is never shown.")

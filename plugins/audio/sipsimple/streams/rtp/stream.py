@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -121,8 +121,7 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
         self._advance(StreamEvent.INITIALIZE)
         self.session, self.direction = session, direction
         traversal = getattr(self.account, "nat_traversal", None)
-        probe = ServerProbe()
-        finding = [probe.first_alive(_stun_servers(traversal)), probe.first_alive(_turn_servers(traversal))]
+        finding = [ServerProbe().first_alive(_stun_servers(traversal)), _living_turn_server(traversal)]
         found: Deferred[Any] = gatherResults(finding, consumeErrors=True)
         found.addCallback(self._open)
         found.addErrback(self._failed_to, "initialize")
@@ -152,7 +151,8 @@ class AudioStream(AudioStreamAttributes, AudioPort, metaclass=MediaStreamRegistr
             raise EngineError("there is no TURN server that answers, and nat_traversal.relay_only is set")
         server = None
         if ice and turn is not None:
-            server = TURNServer(turn, str(traversal.turn_username), str(traversal.turn_password))
+            secret, transport = str(traversal.turn_password), str(traversal.turn_transport)
+            server = TURNServer(turn, str(traversal.turn_username), secret, transport)
         return StreamOptions(
             address=address,
             ports=(settings.rtp.port_range.start, settings.rtp.port_range.end),
@@ -468,6 +468,9 @@ def _stun_servers(traversal: Any) -> list[Server]:
     return [(str(server.host), server.port) for server in servers]
 
 
-def _turn_servers(traversal: Any) -> list[Server]:
+def _living_turn_server(traversal: Any) -> Deferred[str | None]:
     server = getattr(traversal, "turn_server", None) if getattr(traversal, "use_ice", False) else None
-    return [] if server is None else [(str(server.host), server.port)]
+    if server is None:
+        return succeed(None)
+    address = (str(server.host), server.port)
+    return ServerProbe().accepts(address) if traversal.turn_transport == "tcp" else ServerProbe().first_alive([address])
