@@ -12,6 +12,8 @@ from pathlib import Path
 
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 5.0
+#: How many ports are tried: one that was free may be so no longer.
+ATTEMPTS = 3
 
 CONFIGURATION = """server:
   server-count: 1
@@ -54,6 +56,7 @@ class Nsd:
     """One server at an address of this machine; `server` is what a setting of nameservers takes.
 
     :param zones: the records of each zone, as in a zone file; None for one that it fails to load (SERVFAIL)
+    :param port: by default a free one, of which others are tried if it is free no longer at `start`
     """
 
     def __init__(
@@ -63,21 +66,38 @@ class Nsd:
         self.program = program
         self.folder = folder
         self.address = address
-        self.port = free_port([address]) if port is None else port
-        self.server = f"{address}:{self.port}"
+        self.port = 0
+        self.server = ""
+        self._zones = zones
+        self._any_port = port is None
         self._process: subprocess.Popen[bytes] | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = [CONFIGURATION.format(folder=folder)]
-        for number, (origin, records) in enumerate(zones.items()):
-            file = folder / f"{number}.zone"
+        self._configure(free_port([address]) if port is None else port)
+
+    def _configure(self, port: int) -> None:
+        self.port = port
+        self.server = f"{self.address}:{port}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lines = [CONFIGURATION.format(folder=self.folder)]
+        for number, (origin, records) in enumerate(self._zones.items()):
+            file = self.folder / f"{number}.zone"
             if records is not None:
                 file.write_text(f"$ORIGIN {origin.rstrip('.')}.\n$TTL 300\n{records}\n")
             lines.append(f'zone:\n  name: "{origin}"\n  zonefile: "{file.name}"\n')
-        configuration = "".join(lines).replace("server:\n", f"server:\n  ip-address: {address}@{self.port}\n", 1)
-        (folder / "nsd.conf").write_text(configuration)
+        at = f"server:\n  ip-address: {self.address}@{port}\n"
+        (self.folder / "nsd.conf").write_text("".join(lines).replace("server:\n", at, 1))
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Returns when it answers. Raises AssertionError when it does not."""
+        for _ in range(ATTEMPTS - 1 if self._any_port else 0):
+            try:
+                self._start()
+            except AssertionError:
+                self._configure(free_port([self.address]))
+            else:
+                return
+        self._start()
+
+    def _start(self) -> None:
         command = [self.program, "-d", "-c", str(self.folder / "nsd.conf")]
         log = (self.folder / "output.log").open("ab")
         self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

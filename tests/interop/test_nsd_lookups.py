@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from .conftest import require
-from .nsd_server import Nsd, free_port
+from .nsd_server import ATTEMPTS, Nsd, free_port
 
 TIMEOUT = 30
 
@@ -183,12 +183,18 @@ class Nameservers:
 
 @pytest.fixture(scope="module")
 def nameservers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nameservers]:
-    nameservers = Nameservers(tmp_path_factory.mktemp("nsd"))
-    try:
-        nameservers.start()
-        yield nameservers
-    finally:
-        nameservers.stop()
+    for attempt in range(1, ATTEMPTS + 1):
+        nameservers = Nameservers(tmp_path_factory.mktemp("nsd"))
+        try:
+            nameservers.start()
+        except AssertionError:  # the port, which is the same at all three addresses, is free no longer
+            nameservers.stop()
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            break
+    yield nameservers
+    nameservers.stop()
 
 
 CASES = {

@@ -20,6 +20,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import dns.zone
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory
 from twisted.protocols.basic import Int16StringReceiver
 
@@ -28,6 +29,8 @@ from sipsimple.lookup.message import name_of
 __all__ = ["Answer", "FakeNameserver", "rcode"]
 
 MAX_UDP = 512
+#: How many ports are tried where any will do.
+ATTEMPTS = 20
 
 #: Makes of a query what is sent back: a message, or octets for what a decent server would not send; None: nothing; no
 #: octets: nothing, and a TCP connection is closed.
@@ -65,9 +68,20 @@ class FakeNameserver:
         self.closes_at_once = False
         self._answers: dict[str, Answer] = {}
         self.add_zone(zone, origin)
-        self._udp = reactor.listenUDP(port, _Datagrams(self), interface)
-        self.port: int = self._udp.getHost().port
-        self._tcp = reactor.listenTCP(self.port, _Streams(self), interface=interface)
+        self._listen(port, interface)
+
+    def _listen(self, port: int, interface: str) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            self._udp = self.reactor.listenUDP(port, _Datagrams(self), interface)
+            self.port: int = self._udp.getHost().port
+            try:
+                self._tcp = self.reactor.listenTCP(self.port, _Streams(self), interface=interface)
+            except CannotListenError:  # a port that is free for UDP is not always so for TCP
+                self._udp.stopListening()
+                if port or attempt == ATTEMPTS:
+                    raise
+            else:
+                return
 
     @property
     def address(self) -> str:
