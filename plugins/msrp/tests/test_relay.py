@@ -121,6 +121,33 @@ def get_leg(side: Side, network: MemoryNetwork, relay: str) -> Any:
     return outcome[0]
 
 
+@pytest.mark.parametrize(
+    ("relay", "offered", "used"),
+    [
+        ("relay.example.com", None, "msrps://relay.example.com;tcp"),
+        ("relay.example.com", True, "msrps://relay.example.com;tcp"),
+        ("relay.example.com", False, None),
+        ("relay.example.com;transport=tcp", None, "msrp://relay.example.com:2855;tcp"),
+        ("relay.example.com;transport=tcp", True, None),
+        ("relay.example.com:4000;transport=tls", True, "msrps://relay.example.com:4000;tcp"),
+        ("192.0.2.1", True, "msrps://192.0.2.1:2855;tcp"),
+    ],
+)
+def test_which_relay(alice: Side, relay: str, offered: bool | None, used: str | None) -> None:
+    """RFC 4975 8.1, 4976 5.2: one of the kind that is offered, TCP or TLS, or none; without a port if it is
+    to be looked up."""
+    found = alice.run(relay_of, account_with(alice, relay), True, offered)
+    assert (None if found is None else str(found)) == used
+
+
+def test_no_relay(alice: Side) -> None:
+    """The settings say for which direction there is one, and that there is one at all."""
+    account = account_with(alice, "relay.example.com", use_msrp_relay_for_outbound=False)
+    assert alice.run(relay_of, account, True, None) is None and alice.run(relay_of, account, False, None) is not None
+    account.msrp.connection_model = "acm"
+    assert alice.run(relay_of, account, False, None) is None
+
+
 @pytest.mark.parametrize("kind", ["list", "Result", "Deferred"])
 def test_found_by_srv(network: MemoryNetwork, alice: Side, kind: str) -> None:
     """Issue 6, DNS-017: a name without a port is looked up as a service; the relay is asked there, by the name

@@ -11,7 +11,11 @@ import pytest
 
 pytest.importorskip("sipsimple.cli", reason="pip install 'sipsimple-chat[cli]'")
 
+from sipsimple.cli.errors import ExitCode
+from sipsimple.cli.lines import Line
+from sipsimple.session import IllegalStateError
 from sipsimple.streams.chat.commands.conversation import MAX_DELIVERED, Conversation, name_of
+from sipsimple.streams.chat.commands.talk import Talk
 from sipsimple.streams.chat.commands.typing_state import IDLE_AFTER, REFRESH, TypingState
 from sipsimple.streams.chat.commands.views import JSONView, LineView, View, printable
 from sipsimple.streams.chat.errors import ChatStreamError
@@ -225,6 +229,35 @@ def test_a_stream_that_can_not_be_sent_in() -> None:
     )
     assert [each.get("status") for each in told] == ["failed", None] and talk.undelivered == 1
     assert name_of(None) == "somebody"
+
+
+@pytest.mark.parametrize(("interrupted", "code"), [(False, ExitCode.FAILED), (True, ExitCode.OK)])
+def test_lines_that_could_not_be_said(interrupted: bool, code: ExitCode) -> None:
+    """The other side has hung up before all was said, which is a failure unless the user did not want to wait."""
+    talk = Talk(Output(), View(), None, once=False, linger=0, receipts=True, plain=True)  # type: ignore[arg-type]
+    talk._is_calling = talk._had_chat = talk._is_over = True
+    talk._take(Line("  "), None)
+    assert talk._exit_code(interrupted) is ExitCode.OK
+    talk._take(Line("hello?"), None)
+    assert talk._exit_code(interrupted) is code
+
+
+def test_a_caller_who_comes_too_late() -> None:
+    """Or who has given up already: nothing is raised, whatever the state of the session."""
+    talk = Talk(Output(), View(), None, once=False, linger=0, receipts=True, plain=True)  # type: ignore[arg-type]
+
+    def over(*arguments: object) -> None:
+        raise IllegalStateError("terminated", [], "this")
+
+    session = SimpleNamespace(accept=over, reject=over, remote_identity=None)
+    chat = SimpleNamespace(type="chat")
+    for streams in ([], [chat]):
+        data = SimpleNamespace(streams=streams)
+        talk._take(SimpleNamespace(name="SIPSessionNewIncoming", sender=session, data=data), None)
+    assert talk._conversation is not None
+    data = SimpleNamespace(code=487, reason="x", failure_reason="")
+    talk._take(SimpleNamespace(name="SIPSessionDidFail", sender=session, data=data), None)
+    assert talk._conversation is None and talk._exit_code(False) is ExitCode.OK
 
 
 def test_what_is_awaited_is_bounded() -> None:

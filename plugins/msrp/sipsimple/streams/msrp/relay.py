@@ -45,10 +45,10 @@ def relay_of(account: Any, is_outgoing: bool, secure: bool | None) -> MSRPURI | 
         return None
     if not (settings.use_msrp_relay_for_outbound if is_outgoing else settings.use_msrp_relay_for_inbound):
         return None
-    host, secure = str(address.host), address.transport == "tls"
+    host, is_secure = str(address.host), address.transport == "tls"
     # RFC 4976 5.2: what is looked up by SRV has no port; there are such records for TLS alone
-    port = address.given_port if secure and not is_ip_address(host) else address.port
-    relay = MSRPURI(host, port, None, secure)
+    port = address.given_port if is_secure and not is_ip_address(host) else address.port
+    relay = MSRPURI(host, port, None, is_secure)
     if secure is not None and relay.secure is not secure:
         log.warning("%s can not be used for a stream that is offered over %s", relay, "TLS" if secure else "TCP")
         return None

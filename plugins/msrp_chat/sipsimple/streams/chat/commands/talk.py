@@ -86,11 +86,16 @@ class Talk:
                     self._follow(party, lines)
             except KeyboardInterrupt:
                 interrupted = True
+        self._is_over = True
         while (notification := party.next_event(0)) is not None:  # what came of the end
             self._take(notification, None)
+        return self._exit_code(interrupted)
+
+    def _exit_code(self, interrupted: bool) -> ExitCode:
         if interrupted and self._is_calling and not self._had_chat:
             return ExitCode.INTERRUPTED
-        return ExitCode.FAILED if self._failed else ExitCode.OK
+        unsaid = self._is_calling and bool(self._unsaid) and not interrupted
+        return ExitCode.FAILED if self._failed or unsaid else ExitCode.OK
 
     def _call(self, party: Party, target: str, subject: str | None) -> None:
         from sipsimple.streams.chat.stream import ChatStream
