@@ -7,6 +7,7 @@ sipp sends what was captured from a raw socket, for which it has to be root; its
 from __future__ import annotations
 
 import os
+import socket
 import struct
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from sipsimple.audio.tones import tone
 from .baresip_phone import TONE
 from .calls import TIMEOUT, answer, dial
 from .conftest import Sipp
+from .hearing import until
 from .scenarios import expect, pause, play, reply, request, scenario
-from .voices import BridgeEar
+from .voices import BridgeEar, Mouth
 
 RATE = 8000
 PACKET = RATE // 50
@@ -125,3 +127,31 @@ def test_digits_of_sipp(sipp: Sipp, application: Any) -> None:
     session.end()
     run.finish()
     assert recorder.count("AudioStreamGotDTMF", stream) == len(digits)
+
+
+def test_nothing_that_is_said_leaves_us_on_hold(sipp: Sipp, application: Any) -> None:
+    """AUD-031: the packets that a party on hold gets are silent, a second long; before, they are not."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as party:
+        party.bind(("127.0.0.1", 0))
+        party.settimeout(TIMEOUT)
+        described = SDP.replace("[media_port]", str(party.getsockname()[1]))
+        steps = [expect("INVITE"), reply(200, "OK", body=described), expect("ACK"), expect("INVITE")]
+        steps += [reply(200, "OK", body=described.replace("o=peer 1 1", "o=peer 1 2") + "a=recvonly\n"), expect("ACK")]
+        run = sipp.start(scenario(*steps, expect("BYE", timeout="60000"), reply(200, "OK", contact=False)))
+        session, stream = dial(application, "peer", run.port, audio_codec_list=("PCMA",))
+
+        def is_silent() -> bool:
+            """Whether the next packet is: A-law has two values next to nothing."""
+            return set(party.recv(2048)[12:]) <= {0x55, 0xD5}
+
+        application.recorder.wait_for("SIPSessionDidStart", session, TIMEOUT)
+        mouth = Mouth(stream, TONE)
+        until(lambda: not is_silent(), "nothing is said")
+        session.hold()
+        application.recorder.wait_for(
+            "SIPSessionDidChangeHoldState", session, TIMEOUT, originator="local", on_hold=True
+        )
+        until(lambda: all(is_silent() for _ in range(50)), "what is said is sent on hold")
+        del mouth
+        session.end()
+        run.finish()
