@@ -336,11 +336,12 @@ def test_no_keys_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_the_other_party_may_not() -> None:
-    """Transfers and other streams are refused, and the call goes on."""
+    """Transfers, other streams and other calls are refused, and the call goes on."""
     phone, report, did = caller()
     tell(phone, "SIPSessionTransferNewIncoming", transfer_destination="sip:carol@example.com", transfer_source=None)
     tell(phone, "SIPSessionGotProposal", originator="remote", streams=[])
-    assert did == [603, 488] and phone.exit_code is None and report.told[0][0] == "problem"
+    tell(phone, "SIPSessionNewIncoming", SimpleNamespace(reject=did.append), streams=[])
+    assert did == [603, 488, 486] and phone.exit_code is None and report.told[0][0] == "problem"
 
 
 def test_meters() -> None:

@@ -35,6 +35,7 @@ class Call:
 def test_both_directions(host: Host, sound: FakeSound) -> None:
     """AB-009, AB-010: what the microphone hears is produced, what the others say is played."""
     call = Call(host)
+    assert call.device.mixer is call.mixer
     played = sound.run(host, 20, value=300)
     assert set(played[-10:]) == {5}
     assert set(call.ear.samples[-5 * FRAME :].tolist()) == {305}

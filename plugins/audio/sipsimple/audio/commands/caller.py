@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sipsimple.audio.commands.outcome import CallExit
 from sipsimple.audio.commands.phone import Phone
 from sipsimple.audio.commands.ringing import ringback
+from sipsimple.session import IllegalStateError
 
 if TYPE_CHECKING:
     from sipsimple.audio.commands.options import CallOptions
@@ -49,6 +51,10 @@ class Caller(Phone):
 
         if self.tones is None and not self.options.null:
             self.tones = ringback(SIPApplication().voice_audio_bridge)
+
+    def _NH_SIPSessionNewIncoming(self, notification: Any) -> None:
+        with suppress(IllegalStateError):  # the caller has given up already
+            notification.sender.reject(486)
 
     def call_over(self, code: CallExit) -> None:
         self.exit_code = code
