@@ -106,6 +106,56 @@ def test_nothing_works(nameservers: Nameservers) -> None:
     assert nameservers.posted() == [("DNSResolverDidInitialize", ["10.0.0.1", "10.0.0.3"])]
 
 
+def test_one_that_works_again(nameservers: Nameservers) -> None:
+    """DNS-007, DNS-010: all local ones are used then, in their order."""
+    nameservers.enable(nameservers.first, nameservers.second)
+    nameservers.first.silent = True
+    nameservers.start()
+    nameservers.first.silent = False
+    nameservers.lookups.network.advance(30)
+    assert nameservers.posted() == [
+        ("DNSResolverDidInitialize", ["10.0.0.3"]),
+        ("DNSNameserversDidChange", ["10.0.0.1", "10.0.0.3"]),
+    ]
+
+
+def test_nothing_works_at_first(nameservers: Nameservers) -> None:
+    """DNS-006: as before the network is there; it is probed again, though the local ones stay the same."""
+    servers = (nameservers.first, nameservers.second, nameservers.fallback)
+    nameservers.enable(nameservers.fallback)
+    for server in servers:
+        server.silent = True
+    nameservers.start()
+    for server in servers:
+        server.silent = False
+    nameservers.lookups.network.advance(30)
+    assert nameservers.posted()[1:] == [("DNSNameserversDidChange", ["10.0.0.4"])]
+
+
+def test_another_network_while_the_fallback_is_used(nameservers: Nameservers) -> None:
+    """DNS-007: its nameservers are probed soon, however long the others have failed."""
+    nameservers.enable(nameservers.fallback, nameservers.second)
+    nameservers.lookups.realm.nameservers = [nameservers.first.address]
+    nameservers.start()
+    nameservers.lookups.network.advance(3600)
+    nameservers.lookups.realm.nameservers = [nameservers.second.address]
+    nameservers.lookups.network.advance(31)
+    assert nameservers.posted()[1:] == [("DNSNameserversDidChange", ["10.0.0.3"])]
+
+
+def test_an_error_of_ours_while_probing(
+    nameservers: Nameservers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and does not keep from trying again."""
+    with monkeypatch.context() as patched:
+        patched.setattr("sipsimple.lookup.probing.query", lambda *_: 1 / 0)
+        nameservers.enable(nameservers.second)
+        nameservers.start()
+    assert "ZeroDivisionError" in caplog.text
+    nameservers.lookups.network.advance(40)
+    assert nameservers.posted()[1:] == [("DNSNameserversDidChange", ["10.0.0.3"])]
+
+
 def test_the_system_has_other_nameservers(nameservers: Nameservers) -> None:
     """DNS-010: after a change of the network; what was known is forgotten."""
     nameservers.enable(nameservers.first, nameservers.second)

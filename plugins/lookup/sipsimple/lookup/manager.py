@@ -6,11 +6,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 import sipsimple.lookup.notifications  # noqa: F401
 from sipsimple.lookup.nameserver import Nameserver, system_nameservers
-from sipsimple.lookup.probing import find_usable
+from sipsimple.lookup.probing import Probed, probe
 from sipsimple.lookup.resolver import Resolver
 from sipsimple.lookup.settings import Configuration
 from sipsimple.notification import Notification, NotificationCenter, NotificationData, NotificationDispatcher
@@ -21,7 +22,7 @@ __all__ = ["DNSManager"]
 
 log = logging.getLogger("sipsimple.lookup")
 
-#: When it is probed again after it was found that the local nameservers fail, in seconds; doubled each time.
+#: When it is probed again after it was found that local nameservers fail, in seconds; doubled each time.
 FIRST_RETRY = 15.0
 LAST_RETRY = 900.0
 #: When it is looked whether the system has other nameservers now, in seconds.
@@ -33,8 +34,8 @@ class DNSManager(NotificationDispatcher, metaclass=Singleton):
 
     The local nameservers (those of the setting `dns.nameservers`, otherwise the system's) are used as long as they can
     tell the NAPTR or SRV records of `dns.probe_domain`. While none of them can but those of
-    `dns.fallback_nameservers` can, these are used. The local ones are probed again and again then, and used as soon as
-    they work. Where nothing works, the local ones remain: they may know the names of a closed network.
+    `dns.fallback_nameservers` can, these are used. As long as a local one fails they are probed again and again, and
+    used as soon as they work. Where nothing works, the local ones remain: they may know the names of a closed network.
 
     Posts DNSResolverDidInitialize when the nameservers are known for the first time, DNSNameserversDidChange when they
     have changed (DNS-009..011).
@@ -50,6 +51,7 @@ class DNSManager(NotificationDispatcher, metaclass=Singleton):
         self._probing: Deferred[Any] | None = None
         self._timer: Any = None
         self._retry = FIRST_RETRY
+        self._probe_at: float | None = None
         NotificationCenter().add_observer(self, name="CFGSettingsObjectDidChange")
 
     @property
@@ -114,36 +116,48 @@ class DNSManager(NotificationDispatcher, metaclass=Singleton):
 
     def _probe(self) -> None:
         """See which of them work."""
-        self._timer = None
         local = self._local()
         domain = self.configuration.probe_domain
         if domain is None or (not local and self._realm.nameservers is not None):
-            self._probed(local, local)
+            self._probed(Probed(local, work=True), local)
             return
         fallback = self.configuration.fallback_nameservers
-        self._probing = find_usable(self.resolver, str(domain), local, fallback)
-        self._probing.addCallbacks(self._probed, lambda _: None, (local,))
+        self._probing = probe(self.resolver, str(domain), local, fallback)
+        self._probing.addCallbacks(self._probed, self._not_probed, (local,), {}, (local,))
 
-    def _probed(self, usable: tuple[Nameserver, ...], local: tuple[Nameserver, ...]) -> None:
+    def _probed(self, found: Probed, local: tuple[Nameserver, ...]) -> None:
         self._probing = None
-        self._use(usable)
-        if set(usable) <= set(local):
+        self._use(found.nameservers)
+        if found.work and found.nameservers == local:
             self._retry = FIRST_RETRY
-            self._later(REVIEW, self._review, local)
+            self._probe_at = None
         else:
-            log.warning("The local nameservers can't look up SIP servers; %s are used", ", ".join(self.nameservers))
-            self._later(self._retry, self._probe)
+            if found.work:
+                log.warning("Some local nameservers can't look up SIP servers; in use: %s", ", ".join(self.nameservers))
+            self._probe_at = self._realm.reactor.seconds() + self._retry
             self._retry = min(2 * self._retry, LAST_RETRY)
+        self._wait(local)
+
+    def _not_probed(self, failure: Failure, local: tuple[Nameserver, ...]) -> None:
+        if not failure.check(CancelledError):
+            log.error("The nameservers could not be probed:\n%s", failure.getTraceback())
+            self._probed(Probed(local, work=False), local)
+
+    def _wait(self, local: tuple[Nameserver, ...]) -> None:
+        now = self._realm.reactor.seconds()
+        delay = REVIEW if self._probe_at is None else min(REVIEW, max(0.0, self._probe_at - now))
+        self._timer = self._realm.reactor.callLater(delay, self._review, local)
 
     def _review(self, known: tuple[Nameserver, ...]) -> None:
-        """Whether the system has other nameservers now, as after a change of the network."""
-        if self._local() == known:
-            self._later(REVIEW, self._review, known)
-        else:
+        """Probe if it is time for that, or the system has other nameservers now, as after a change of the network."""
+        self._timer = None
+        if self._local() != known:
+            self._retry = FIRST_RETRY
             self._probe()
-
-    def _later(self, delay: float, function: Any, *arguments: Any) -> None:
-        self._timer = self._realm.reactor.callLater(delay, function, *arguments)
+        elif self._probe_at is not None and self._realm.reactor.seconds() >= self._probe_at:
+            self._probe()
+        else:
+            self._wait(known)
 
     def _use(self, nameservers: tuple[Nameserver, ...]) -> None:
         if nameservers != self._nameservers:

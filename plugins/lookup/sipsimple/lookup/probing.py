@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import dns.rdatatype
 from twisted.internet.defer import Deferred
@@ -14,7 +14,7 @@ from sipsimple.lookup.nameserver import Nameserver
 from sipsimple.lookup.query import Candidate, Reachability, query
 from sipsimple.lookup.resolver import Resolver
 
-__all__ = ["find_usable"]
+__all__ = ["Probed", "probe"]
 
 #: Seconds that a nameserver has for the answer.
 TIMEOUT = 5.0
@@ -22,18 +22,26 @@ TIMEOUT = 5.0
 Nameservers = tuple[Nameserver, ...]
 
 
-def find_usable(resolver: Resolver, domain: str, local: Nameservers, fallback: Nameservers) -> Deferred[Nameservers]:
+class Probed(NamedTuple):
+    """The nameservers to use, and whether they work."""
+
+    nameservers: Nameservers
+    work: bool
+
+
+def probe(resolver: Resolver, domain: str, local: Nameservers, fallback: Nameservers) -> Deferred[Probed]:
     """Which nameservers to use: those of the local ones that work; if none does, those of the others that work; if
     none of them does either, the local ones. The Deferred may be cancelled."""
-    return Deferred.fromCoroutine(_find(resolver, domain, local, fallback))
+    return Deferred.fromCoroutine(_probe(resolver, domain, local, fallback))
 
 
-async def _find(resolver: Resolver, domain: str, local: Nameservers, fallback: Nameservers) -> Nameservers:
+async def _probe(resolver: Resolver, domain: str, local: Nameservers, fallback: Nameservers) -> Probed:
     for servers in (local, fallback):
         works = await gather(_works(resolver, server, domain) for server in servers)
         if any(works):
-            return tuple(server for server, is_good in zip(servers, works, strict=True) if is_good)
-    return local or fallback
+            usable = tuple(server for server, is_good in zip(servers, works, strict=True) if is_good)
+            return Probed(usable, work=True)
+    return Probed(local or fallback, work=False)
 
 
 async def _works(resolver: Resolver, server: Nameserver, domain: str) -> bool:
