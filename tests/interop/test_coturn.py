@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from sipsimple.streams.rtp.description import AudioMedia
+from sipsimple.streams.rtp.negotiation import AudioNegotiation
 
 from .conftest import free_port, require
 from .coturn_server import Coturn
@@ -97,3 +101,21 @@ def test_a_password_that_is_wrong(application: Any, address: str, coturn: Coturn
     call.end()
     assert "not-this" not in caplog.text
     assert "not-this" not in repr(application.account.nat_traversal.turn_password)
+
+
+def test_ice_that_fails(application: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AUD-025, AUD-029, AUD-041: a wrong password lets no check through; RTP goes to the address that is described."""
+    answer = AudioNegotiation.answer
+
+    def spoiled(self: AudioNegotiation, *arguments: Any) -> AudioMedia:
+        media = answer(self, *arguments)
+        return replace(media, ice=tuple((name, 22 * "x" if name == "ice-pwd" else text) for name, text in media.ice))
+
+    monkeypatch.setattr(AudioNegotiation, "answer", spoiled)
+    call = ice_call(application, address)
+    for stream in (call.stream, call.other_stream):
+        call.recorder.wait_for("AudioStreamICENegotiationDidFail", stream, TIMEOUT)
+        assert not stream.ice_active
+        assert (stream.local_rtp_candidate_type, stream.remote_rtp_candidate_type) == (None, None)
+    call.talk()
+    call.end()
