@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -333,6 +334,25 @@ def test_no_keys_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_digits_are_sent_one_after_the_other() -> None:
+    """A comma is a second's pause; when the call is over nothing is sent any more."""
+    phone, _, _ = caller()
+    talk = FakeTalk()
+    phone.talk = cast(Any, talk)
+    phone._digits.extend("1,2")
+    waits = []
+    for _ in "1,2":
+        begin = time.monotonic()
+        phone._send_next()
+        waits.append(phone._limits["digit"][0] - begin)
+    assert talk.did == ["1", "2"]
+    assert waits[0] >= 0.3 and waits[1] >= 1.0 and waits[2] >= 0.3
+    phone._digits.extend("3")
+    phone.talk = None
+    phone._send_next()
+    assert talk.did == ["1", "2"]
 
 
 def test_what_the_other_party_may_not() -> None:
