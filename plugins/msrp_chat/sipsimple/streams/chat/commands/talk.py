@@ -62,6 +62,7 @@ class Talk:
         self._receipts = receipts
         self._plain = plain
         self._conversation: Conversation | None = None
+        self._past: Conversation | None = None  # the one before: some of its messages may still fail
         self._unsaid: deque[str] = deque()  # lines for whoever comes
         self._input_ended: float | None = None
         self._is_calling = self._is_registered = False
@@ -91,11 +92,19 @@ class Talk:
             self._take(notification, None)
         return self._exit_code(interrupted)
 
+    def _forget_past(self) -> None:
+        past, self._past = self._past, None
+        self._failed = self._failed or (past is not None and past.undelivered > 0)
+
     def _exit_code(self, interrupted: bool) -> ExitCode:
+        self._forget_past()
         if interrupted and self._is_calling and not self._had_chat:
             return ExitCode.INTERRUPTED
-        unsaid = self._is_calling and bool(self._unsaid) and not interrupted
-        return ExitCode.FAILED if self._failed or unsaid else ExitCode.OK
+        if self._is_calling and not interrupted:
+            for text in self._unsaid:
+                self._view.message("failed", "", text, "the chat is over")
+                self._failed = True
+        return ExitCode.FAILED if self._failed else ExitCode.OK
 
     def _call(self, party: Party, target: str, subject: str | None) -> None:
         from sipsimple.streams.chat.stream import ChatStream
@@ -156,12 +165,11 @@ class Talk:
         elif name == "SIPAccountRegistrationDidFail":
             self._is_registered = False
             self._view.registered(str(sender.id), data.error)
-        elif conversation is None:
-            return
-        elif sender is conversation.stream:
-            if conversation.take(notification) and lines is not None:
+        elif name.startswith("ChatStream"):
+            talks = [talk for talk in (conversation, self._past) if talk is not None and talk.stream is sender]
+            if talks and talks[0].take(notification) and lines is not None:
                 lines.done()
-        elif sender is not conversation.session:
+        elif conversation is None or sender is not conversation.session:
             return
         elif name == "SIPSessionGotRingIndication":
             self._view.ringing()
@@ -197,9 +205,10 @@ class Talk:
             self._say(self._unsaid.popleft(), lines)
 
     def _ended(self, conversation: Conversation, failed: bool) -> None:
-        if conversation.undelivered or (failed and (self._is_calling or self._once)):
+        if failed and (self._is_calling or self._once):
             self._failed = True
-        self._conversation = None
+        self._forget_past()
+        self._conversation, self._past = None, conversation
         if self._is_calling or self._once or self._is_hanging_up:
             self._is_over = True
 
