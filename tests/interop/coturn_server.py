@@ -56,7 +56,7 @@ class Coturn:
         self._wait()
 
     def _wait(self) -> None:
-        """Until a Binding request is answered."""
+        """Until a Binding request is answered over UDP, and a connection is taken over TCP."""
         end = time.monotonic() + START_TIMEOUT
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.settimeout(0.1)
@@ -65,6 +65,7 @@ class Coturn:
                 try:
                     probe.sendto(binding_request()[0], (self.address, self.port))
                     probe.recv(2000)
+                    socket.create_connection((self.address, self.port), 1).close()
                     return
                 except OSError:
                     continue

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 MAX_RECORDED = 200_000
 SHOWN = 40  # notifications that a failure shows, the last ones
+#: How often, in seconds, a condition is looked at of which no notification tells.
+UNTOLD_INTERVAL = 0.1
 DEFAULT_TIMEOUT = 5.0  # seconds
 
 
@@ -126,7 +128,9 @@ class NotificationRecorder:
         timeout: float = DEFAULT_TIMEOUT,
         failure: str = "it did not happen",
     ) -> T:
-        """Block until `condition()`, evaluated after each notification, is true, and return what it returned.
+        """Block until `condition()` is true, and return what it returned.
+
+        It is evaluated after each notification, and now and then without one, as not all that changes is told.
 
         Raises AssertionError, with `failure` and what was seen, after `timeout` seconds.
         """
@@ -139,7 +143,7 @@ class NotificationRecorder:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     raise AssertionError(f"{failure} within {timeout} seconds\n{self.transcript()}")
-                self._changed.wait(remaining)
+                self._changed.wait(min(remaining, UNTOLD_INTERVAL))
 
     def assert_names(self, expected: Sequence[str], sender: object = Any, only: Iterable[str] | None = None) -> None:
         """Assert that `names(sender, only)` is exactly this."""
