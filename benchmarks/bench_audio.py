@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import numpy as np
-from harness import Figures, median
+from harness import Figures, median, wait_until
 
 from sipsimple.audio import AudioBridge, AudioMixer, CallbackPort
 from sipsimple.audio.clock import FrameClock
@@ -78,8 +78,7 @@ def delay() -> float:
     bridge = AudioBridge(mixer)
     bridge.add(speaker)
     bridge.add(listener)
-    while len(came) < 100:
-        time.sleep(0.02)
+    wait_until(lambda: len(came) >= 100, "frames from port to port")
     FrameClock().remove(mixer)
     return 1000 * median([b - a for a, b in zip(sent[-100:], came[-100:], strict=False) if b > a])
 

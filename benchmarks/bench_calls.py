@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from harness import Figures, measure_in_child, median, spawn
+from harness import Figures, measure_in_child, median, spawn, wait_until
 
 CALLS = 30
 IN_A_ROW = 300
@@ -120,8 +120,7 @@ def measure_delay(port: int) -> None:
     ear = CallbackPort(other.mixer, on_audio=listen, sample_rate=16000)
     stream.bridge.add(mouth)
     other.bridge.add(ear)
-    while len(heard) < BURSTS:
-        time.sleep(0.1)
+    wait_until(lambda: len(heard) >= BURSTS, "sounds that are heard at the other end")
     delays = [min(b - a for a in said if a < b) for b in heard[2:]]
     peer.end(session)
     peer.stop()

@@ -15,6 +15,7 @@ from typing import Any
 
 ADDRESS = "127.0.0.1"
 BLOCK = 64 * 1024
+TRANSFERS_TIMEOUT = 300.0  # seconds
 
 
 class Usage:
@@ -149,9 +150,12 @@ def send_beside_chat(port: int, count: int) -> None:
     )
     peer.wait("SIPSessionDidStart", 60)
     latencies = []
+    end = time.monotonic() + TRANSFERS_TIMEOUT
     while counter.finished < count:
+        if time.monotonic() > end:
+            raise SystemExit(f"{counter.finished} of {count} files arrived within {TRANSFERS_TIMEOUT:g} s")
         latencies.append(peer.send(1, 1))
-        time.sleep(0.005)
+        time.sleep(0.005)  # a chat, not a flood
     session.end()
     peer.wait("SIPSessionDidEnd")
     say(latencies=latencies)

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Figures", "measure_in_child", "median", "rss", "spawn"]
+__all__ = ["Figures", "measure_in_child", "median", "rss", "spawn", "wait_until"]
 
 HERE = Path(__file__).parent
 
@@ -87,3 +88,12 @@ def rss() -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    """Wait for something that the benchmark counts; it ends with an error when that does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit(f"{what}: not within {seconds:g} s")
+        time.sleep(0.02)
