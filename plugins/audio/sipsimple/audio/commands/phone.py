@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -53,7 +54,7 @@ def check_engine() -> None:
         raise CommandError(str(error), hint=hint) from None
 
 
-class Phone(NotificationDispatcher):
+class Phone(NotificationDispatcher, ABC):
     """What `sipsimple call` and `sipsimple answer` do alike; `exit_code` is None until it is over.
 
     :param party: who calls, or is called
@@ -101,9 +102,9 @@ class Phone(NotificationDispatcher):
             self.talk.close()
         return self.exit_code
 
+    @abstractmethod
     def begin(self) -> None:
         """Call, or wait for calls."""
-        raise NotImplementedError
 
     def take(self, event: Any) -> None:
         """A notification, a key, or an interruption."""
@@ -153,9 +154,9 @@ class Phone(NotificationDispatcher):
         with suppress(IllegalStateError):
             self.session.end()
 
+    @abstractmethod
     def call_over(self, code: CallExit) -> None:
         """The call is over, or never was."""
-        raise NotImplementedError
 
     def _forget_call(self) -> None:
         self._silence()
@@ -326,13 +327,13 @@ class Phone(NotificationDispatcher):
 
     # What is shown
 
+    @abstractmethod
     def peer(self) -> str:
         """Who is called, or calls."""
-        raise NotImplementedError
 
+    @abstractmethod
     def state(self) -> str:
         """In words, where there is no call that is up."""
-        raise NotImplementedError
 
     def view(self) -> View:
         """How things are."""
