@@ -16,7 +16,7 @@ A plugin returns click commands from its hook `sipsimple_commands`:
         return (hello,)
 """
 
-from sipsimple.cli.environment import CommandLine, json_option, pass_command_line
+from sipsimple.cli.environment import CommandLine, json_option, pass_command_line, seconds_option
 from sipsimple.cli.errors import CommandError, ExitCode
 
-__all__ = ["CommandError", "CommandLine", "ExitCode", "json_option", "pass_command_line"]
+__all__ = ["CommandError", "CommandLine", "ExitCode", "json_option", "pass_command_line", "seconds_option"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sipsimple.account import Account
     from sipsimple.storage import FileStorage, MemoryStorage
 
-__all__ = ["CommandLine", "json_option", "pass_command_line"]
+__all__ = ["CommandLine", "json_option", "pass_command_line", "seconds_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -219,3 +219,9 @@ pass_command_line = click.make_pass_decorator(CommandLine)
 def json_option(function: F) -> F:
     """Adds the option --json, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def seconds_option(name: str, default: float, help: str, maximum: float | None = None) -> Callable[[F], F]:
+    """Adds an option that is a time in seconds, more than none."""
+    kind = click.FloatRange(min=0, min_open=True, max=maximum)
+    return click.option(name, type=kind, default=default, show_default=True, metavar="SECONDS", help=help)

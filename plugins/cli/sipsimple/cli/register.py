@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sipsimple.cli.environment import CommandLine, json_option, pass_command_line
+from sipsimple.cli.environment import CommandLine, json_option, pass_command_line, seconds_option
 from sipsimple.cli.errors import CommandError, ExitCode
 from sipsimple.cli.running import RunningApplication, running_application
 
@@ -27,14 +27,7 @@ TICK = 1.0
 @click.command()
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
 @click.option("--once", is_flag=True, help="End as soon as it is known whether they register.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long --once waits.",
-)
+@seconds_option("--timeout", 60.0, "How long --once waits.")
 @json_option
 @pass_command_line
 def register(command_line: CommandLine, addresses: tuple[str, ...], once: bool, timeout: float, as_json: bool) -> None:

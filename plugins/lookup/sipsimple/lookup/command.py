@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sipsimple.cli import CommandError, CommandLine, ExitCode, json_option, pass_command_line
+from sipsimple.cli import CommandError, CommandLine, ExitCode, json_option, pass_command_line, seconds_option
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -47,22 +47,8 @@ SERVICES = ("sip", "msrprelay", "stun", "xcap")
     metavar="ADDRESS[:PORT]",
     help="Ask this nameserver alone, in place of the authoritative and the system's ones; may be given several times.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True, max=3600),
-    default=3.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one nameserver is waited for.",
-)
-@click.option(
-    "--lifetime",
-    type=click.FloatRange(min=0, min_open=True, max=3600),
-    default=15.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long all of them are.",
-)
+@seconds_option("--timeout", 3.0, "How long one nameserver is waited for.", maximum=3600)
+@seconds_option("--lifetime", 15.0, "How long all of them are.", maximum=3600)
 @json_option
 @pass_command_line
 def lookup(

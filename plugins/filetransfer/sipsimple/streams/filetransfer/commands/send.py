@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sipsimple.cli import CommandError, CommandLine, ExitCode, json_option, pass_command_line
+from sipsimple.cli import CommandError, CommandLine, ExitCode, json_option, pass_command_line, seconds_option
 from sipsimple.cli.calling import Party, account_option, calling
 from sipsimple.streams.filetransfer.commands.display import Display, Row
 
@@ -30,14 +30,7 @@ GOODBYE = 2.0
 @account_option
 @click.option("--type", "media_type", metavar="TYPE", help="The media type, like image/png; by default by the name.")
 @click.option("--no-hash", is_flag=True, help="Do not read a file before it is offered: it can't be resumed then.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=120.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long an answer is waited for.",
-)
+@seconds_option("--timeout", 120.0, "How long an answer is waited for.")
 @json_option
 @pass_command_line
 def send(
