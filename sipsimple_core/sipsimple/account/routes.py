@@ -109,8 +109,14 @@ def _transport_of(uri: BaseSIPURI, supported: list[str]) -> str:
 
 
 def _ask_plugin(resolver: Any, uri: BaseSIPURI, transports: list[str]) -> Any:
+    from twisted.internet.defer import Deferred
+
     result = resolver.lookup_sip_proxy(uri, transports)
-    return result.deferred() if isinstance(result, Result) else result
+    if not isinstance(result, Result):
+        return result
+    found: Deferred[Any] = Deferred(lambda _: result.cancel())
+    result.deferred().chainDeferred(found)
+    return found
 
 
 def system_addresses(name: str) -> Deferred[list[str]]:

@@ -136,6 +136,19 @@ def test_the_resolver_of_a_plugin_is_asked(network: MemoryNetwork, alice: UserAg
     assert asked == [("sip:example.com", ["tls", "tcp", "udp"])]
 
 
+def test_a_lookup_that_takes_too_long_is_broken_off(network: MemoryNetwork, alice: UserAgent) -> None:
+    """What nobody waits for any more is not gone on with."""
+    cancelled: list[object] = []
+
+    def lookup_sip_proxy(uri: Any, transports: list[str]) -> Result[list[Route]]:
+        return Result.of(lambda: Deferred(cancelled.append))
+
+    use(alice, lookup_sip_proxy)
+    with pytest.raises(RouteLookupError, match="not found within"):
+        Alice(alice, network).lookup(timeout=LOOKUP_TIMEOUT + 1)
+    assert len(cancelled) == 1
+
+
 def test_routes_are_bounded(network: MemoryNetwork, alice: UserAgent) -> None:
     use(alice, lambda uri, transports: [Route("10.0.0.1", port) for port in range(1, 1000)])
     assert len(Alice(alice, network).lookup()) == MAX_ROUTES
