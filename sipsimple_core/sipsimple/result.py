@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
-__all__ = ["Result"]
+__all__ = ["Result", "deferred_of"]
 
 T = TypeVar("T")
 
@@ -218,3 +218,17 @@ def _report(failure: Failure) -> None:
 
     log = logging.getLogger("sipsimple.threading")
     log.error("A callback of a result failed:\n%s", failure.getTraceback())
+
+
+def deferred_of(outcome: Any) -> Deferred[Any]:
+    """What a hook returned, a Result, a Deferred or the value itself, as a Deferred for the one who has asked.
+
+    Cancelled, it breaks the operation off. To be called in the reactor's thread.
+    """
+    from twisted.internet.defer import Deferred, maybeDeferred
+
+    if not isinstance(outcome, Result):
+        return maybeDeferred(lambda: outcome)
+    deferred: Deferred[Any] = Deferred(lambda _: outcome.cancel())
+    outcome.deferred().chainDeferred(deferred)
+    return deferred

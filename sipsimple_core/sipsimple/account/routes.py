@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sipsimple.configuration.settings import SIPSimpleSettings
 from sipsimple.realm import current_realm
-from sipsimple.result import Result
+from sipsimple.result import Result, deferred_of
 from sipsimple.util import Route
 
 if TYPE_CHECKING:
@@ -109,14 +109,7 @@ def _transport_of(uri: BaseSIPURI, supported: list[str]) -> str:
 
 
 def _ask_plugin(resolver: Any, uri: BaseSIPURI, transports: list[str]) -> Any:
-    from twisted.internet.defer import Deferred
-
-    result = resolver.lookup_sip_proxy(uri, transports)
-    if not isinstance(result, Result):
-        return result
-    found: Deferred[Any] = Deferred(lambda _: result.cancel())
-    result.deferred().chainDeferred(found)
-    return found
+    return deferred_of(resolver.lookup_sip_proxy(uri, transports))
 
 
 def system_addresses(name: str) -> Deferred[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from msrplib.relay import RelayAuthenticationError, RelayError, RelayLeg
 from msrplib.uri import DEFAULT_PORT, MSRPURI
@@ -13,7 +13,7 @@ from sipsimple.account.routes import system_addresses
 from sipsimple.core import SIPURI
 from sipsimple.core.wire.host import is_ip_address
 from sipsimple.plugins import PluginManager
-from sipsimple.result import Result
+from sipsimple.result import deferred_of
 
 if TYPE_CHECKING:
     from sipsimple.streams.msrp.transport import MSRPTransport
@@ -98,8 +98,7 @@ async def find_relay(relay: MSRPURI, reactor: Any) -> list[tuple[str, int]]:
     resolver = PluginManager().hook.sipsimple_resolver() if relay.port is None else None
     try:
         if resolver is not None:
-            result = resolver.lookup_service(SIPURI(relay.host), "msrprelay")
-            found = await within(result.deferred() if isinstance(result, Result) else result, reactor)
+            found = await within(deferred_of(resolver.lookup_service(SIPURI(relay.host), "msrprelay")), reactor)
         else:
             port = relay.port or DEFAULT_PORT
             found = [(host, port) for host in await within(system_addresses(relay.host), reactor)]
@@ -112,6 +111,6 @@ async def find_relay(relay: MSRPURI, reactor: Any) -> list[tuple[str, int]]:
     return list(dict.fromkeys(found))[:MAX_ADDRESSES]
 
 
-def within(lookup: Any, reactor: Any) -> Deferred[Any]:
+def within(lookup: Deferred[Any], reactor: Any) -> Deferred[Any]:
     """The look-up, given up after its time."""
-    return maybeDeferred(lambda: lookup).addTimeout(LOOKUP_TIMEOUT, reactor)
+    return lookup.addTimeout(LOOKUP_TIMEOUT, reactor)
